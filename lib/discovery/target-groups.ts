@@ -17,12 +17,14 @@ type TermsOf = Pick<DiscoveredServer, 'name' | 'weight' | 'backup' | 'maxConnect
 const NO_TERMS: TermsOf = { name: null, weight: null, backup: null, maxConnections: null };
 
 /** What each label says. Throws a ValueError for another value. */
-const LABELS: { readonly [label: string]: (value: string) => Partial<TermsOf> } = {
-  weight: (value) => ({ weight: numberOf(value, 256) }),
-  backup: (value) => ({ backup: booleanOf(value) }),
-  name: (value) => ({ name: nameOf(value) }),
-  max_connections: (value) => ({ maxConnections: numberOf(value, 100_000) }),
-};
+const LABELS: ReadonlyMap<string, (value: string) => Partial<TermsOf>> = new Map(
+  Object.entries({
+    weight: (value: string): Partial<TermsOf> => ({ weight: numberOf(value, 256) }),
+    backup: (value: string): Partial<TermsOf> => ({ backup: booleanOf(value) }),
+    name: (value: string): Partial<TermsOf> => ({ name: nameOf(value) }),
+    max_connections: (value: string): Partial<TermsOf> => ({ maxConnections: numberOf(value, 100_000) }),
+  }),
+);
 
 /** A problem at one place of the list. */
 class PlacedError extends ValueError {
@@ -65,7 +67,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** In longer texts no position is searched for. */
+/** In longer texts no position is searched for: in 6 MB it takes more than a second, in which nothing else happens. */
 const MOST_SEARCHED = 256 * 1024;
 
 /** Where a text stops being JSON: Node does not always say it. */
@@ -103,11 +105,11 @@ function parseYaml(text: string): unknown {
   return document === undefined ? null : toValue(document);
 }
 
-/** `line 3, column 5, [0].targets[1]: `; without the line where the text can't be read as YAML. */
+/** `line 3, column 5, [0].targets[1]: `; without the line in a long text, or one that can't be read as YAML. */
 function placeOf(text: string, path: Path): string {
-  const { document } = loadTree(text, {});
+  const { document } = text.length > MOST_SEARCHED ? { document: undefined } : loadTree(text, {});
   const setting = path.length === 0 ? '' : formatPath(path);
-  if (document === undefined) return `${setting}: `;
+  if (document === undefined) return setting === '' ? '' : `${setting}: `;
   const place = lineAndColumn(text, locate(document, path, 'value').start);
   return setting === '' ? `${place}: ` : `${place}, ${setting}: `;
 }
@@ -147,12 +149,13 @@ function readLabels(labels: unknown, path: Path): TermsOf {
   let terms = NO_TERMS;
   for (const [label, value] of Object.entries(labels)) {
     if (!label.startsWith(PREFIX)) continue;
-    const read = LABELS[label.slice(PREFIX.length)];
+    const read = LABELS.get(label.slice(PREFIX.length));
     const at = [...path, label];
     if (read === undefined) {
-      const known = Object.keys(LABELS).map((name) => PREFIX + name);
+      const known = [...LABELS.keys()].map((name) => PREFIX + name);
       throw new PlacedError(at, `unknown label: expected one of ${known.join(', ')}`);
     }
+    if (typeof value === 'object') throw new PlacedError(at, `expected a text, got ${show(value)}`);
     terms = { ...terms, ...attempt(at, () => read(String(value))) };
   }
   return terms;

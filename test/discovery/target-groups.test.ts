@@ -60,3 +60,22 @@ t.test('the list of the documentation is one', async (t) => {
     { address: '10.0.0.9:8080', name: 'spare', backup: true },
   ]);
 });
+
+t.test('labels that are named as what every object has are unknown, and values must be texts', async (t) => {
+  for (const name of ['__proto__', 'constructor', 'hasOwnProperty', 'toString']) {
+    const text = `[{"targets": ["a:80"], "labels": {"__lb_${name}": "1"}}]`;
+    t.throws(() => parseTargetGroups(text, 'json', 'here'), { message: /unknown label/ }, name);
+  }
+  for (const value of ['{"toString": 1, "valueOf": 1}', '["3"]', 'null']) {
+    const text = `[{"targets": ["a:80"], "labels": {"__lb_weight": ${value}}}]`;
+    t.throws(() => parseTargetGroups(text, 'json', 'here'), { message: /expected a text, got/ }, value);
+  }
+});
+
+t.test('what is wrong in a long list is told without reading the list once more', async (t) => {
+  const long = Array.from({ length: 9000 }, () => ({ targets: ['10.0.0.1:80'], labels: { env: 'prod' } }));
+  const text = JSON.stringify([...long, { targets: ['a'] }]);
+  t.throws(() => parseTargetGroups(text, 'json', 'here'), {
+    message: /^\[9000\]\.targets\[0\]: expected host:port/,
+  });
+});
