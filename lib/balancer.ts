@@ -253,6 +253,7 @@ class RunningBalancer implements Balancer {
             telemetry,
             sockets,
             shared,
+            inherited: options.inherited,
             present: () => this.#present,
             firewalls: () => this.#registry.snapshot.firewalls,
           })

@@ -47,6 +47,19 @@ export class InheritedSockets {
     return this.#find(address, hostsOf(address)) !== -1;
   }
 
+  /** How many are left that fit. Names of hosts are not resolved. */
+  count(address: Address): number {
+    const hosts = hostsOf(address);
+    return this.#left.filter(
+      ({ wanted, boundTo }) => wanted === address.text || isAt(boundTo, address, hosts),
+    ).length;
+  }
+
+  /** Gives these too. */
+  add(sockets: readonly InheritedSocket[]): void {
+    for (const socket of sockets) this.#left.push(socket);
+  }
+
   /** The next socket of this address, for whoever asks to own; null without one. */
   async take(address: Address): Promise<InheritedSocket | null> {
     if (this.#left.length === 0) return null;

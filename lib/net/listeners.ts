@@ -151,6 +151,8 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
   get sockets(): readonly ListeningSocket[] | null {
     const sockets: ListeningSocket[] = [];
     for (const { wanted, address, descriptor, ownsFile, isHeld } of this.#open) {
+      // Another thread has the only socket of a path.
+      if (descriptor === null && wanted.kind === 'unix' && this.#deps.sharing === 'further') continue;
       if (descriptor === null) return null;
       sockets.push({ descriptor, wanted, address, ownsFile, isHeld });
     }

@@ -7,6 +7,7 @@ import { warmUp } from '../config/regex.js';
 import type { HealthTerms, ServerJudge } from '../control/health/server-health.js';
 import { type PreparedServers, RoutedServers } from '../control/routed-servers.js';
 import { connectionDeps, LocalEngine } from '../engine.js';
+import { InheritedSockets } from '../net/inherited-sockets.js';
 import { SocketChoice } from '../net/socket-choice.js';
 import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
 import { SnapshotBuilder } from '../routing/snapshot-builder.js';
@@ -71,6 +72,9 @@ export class EngineThread {
     process.once('exit', () => this.#figures.close());
   }
 
+  /** Those of its listeners. */
+  readonly #inherited = new InheritedSockets([]);
+
   /** Builds everything, and then follows commands. */
   run(): void {
     const { configuration, changes, answers, thread } = this.#start;
@@ -108,6 +112,7 @@ export class EngineThread {
       sockets: this.#sockets,
       whyNotReady: () => this.#obstacle,
       termsOf: ({ tls }) => (tls === null ? null : this.#certificates.termsOf(tls)),
+      inherited: this.#inherited,
       sharing: thread === 1 ? 'first' : 'further',
     });
     this.#certificates.install(atOnce(this.#certificates.prepare(certificates)));
@@ -168,6 +173,9 @@ export class EngineThread {
       case 'announce':
         this.#engine.announceEnd();
         break;
+      case 'hand_over':
+        this.#engine.handOver();
+        break;
       default:
         void this.#answer(command);
     }
@@ -177,7 +185,8 @@ export class EngineThread {
     const { id } = command;
     try {
       const addresses = await this.#reply(command);
-      this.#report({ what: 'done', id, addresses });
+      const sockets = command.what === 'sockets' ? await this.#engine.sockets() : null;
+      this.#report({ what: 'done', id, addresses, sockets });
     } catch (error) {
       this.#report({ what: 'failed', id, error: sendError(error) });
       // Without the configuration this thread would not be like the others: another one begins with it.
@@ -188,6 +197,7 @@ export class EngineThread {
   async #reply(command: Extract<Command, { id: number }>): Promise<readonly Address[]> {
     switch (command.what) {
       case 'open':
+        this.#inherited.add(command.inherited);
         await this.#engine.open(() => {}, command.at);
         this.#routed.start();
         return this.#engine.addresses;
@@ -207,6 +217,7 @@ export class EngineThread {
         await this.#certificates.follow(command.news);
         return [];
       case 'answer':
+      case 'sockets':
         return [];
     }
   }

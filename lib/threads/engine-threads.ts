@@ -9,7 +9,8 @@ import type { ServerOperation } from '../control/server-registry.js';
 import type { Telemetry } from '../control/telemetry.js';
 import type { Firewall } from '../firewall/firewall.js';
 import type { HandshakeResult } from '../net/handshake-results.js';
-import { isSamePort, type ListenerFigures } from '../net/listeners.js';
+import type { InheritedSocket, InheritedSockets } from '../net/inherited-sockets.js';
+import { isSamePort, type ListenerFigures, type ListeningSocket } from '../net/listeners.js';
 import { probePort } from '../net/port-probe.js';
 import { clientRoom, fileLimit } from '../net/shortage.js';
 import type { SocketChoice } from '../net/socket-choice.js';
@@ -47,6 +48,8 @@ export interface EngineThreadsDeps {
   readonly telemetry: Pick<Telemetry, 'metrics' | 'observer'>;
   readonly sockets: SocketChoice;
   readonly shared: SharedMemory;
+  /** Sockets that this process was started with: one for each thread. */
+  readonly inherited?: InheritedSockets | undefined;
   readonly present: () => PresentState;
   /** Those of the configuration in force. */
   readonly firewalls: () => readonly Firewall[];
@@ -150,7 +153,8 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
   async open(permit: () => void): Promise<void> {
     permit();
     const { config } = this.#deps.present();
-    for (const { address } of config.listen) await probePort(address);
+    for (const { address } of config.listen)
+      if (this.#deps.inherited?.has(address) !== true) await probePort(address);
     permit();
     const send = this.#sender();
     for (let number = 1; number <= this.#threads.length; number++) this.#begin(number, send());
@@ -173,7 +177,8 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     for (const thread of threads) {
       try {
         await thread.built;
-        this.#addresses = await thread.ask({ what: 'open', at: [] });
+        const inherited = await this.#takeInherited(listen);
+        this.#addresses = await thread.ask({ what: 'open', at: [], inherited });
       } catch (error) {
         if (!(error instanceof ThreadEnded)) throw error;
         ended ??= error;
@@ -191,13 +196,28 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
   async #listen(thread: WorkerThread): Promise<void> {
     if (thread.isOpen) return;
     try {
-      await thread.ask({ what: 'open', at: this.#addresses });
+      const inherited = await this.#takeInherited(this.#listeners, 'tcp');
+      await thread.ask({ what: 'open', at: this.#addresses, inherited });
       thread.isOpen = true;
     } catch (error) {
       if (error instanceof ThreadEnded) return;
       this.#warn(`thread ${thread.number} cannot listen: ${(error as Error).message}`);
       await thread.end();
     }
+  }
+
+  /** The next socket of each listener: no other thread gets it. */
+  async #takeInherited(
+    listen: readonly ListenerConfig[],
+    kind?: Address['kind'],
+  ): Promise<readonly InheritedSocket[]> {
+    const taken: InheritedSocket[] = [];
+    for (const { address } of listen) {
+      if (kind !== undefined && address.kind !== kind) continue;
+      const socket = (await this.#deps.inherited?.take(address)) ?? null;
+      if (socket !== null) taken.push(socket);
+    }
+    return taken;
   }
 
   #sender(): () => SentConfiguration {
@@ -416,11 +436,24 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
 
   // The end.
 
-  async sockets(): Promise<null> {
-    return null;
+  async sockets(): Promise<readonly ListeningSocket[] | null> {
+    const open = this.#live.filter(({ isOpen }) => isOpen);
+    const known: ListeningSocket[] = [];
+    try {
+      for (const sockets of await Promise.all(open.map((thread) => thread.sockets()))) {
+        if (sockets === null) return null;
+        for (const socket of sockets) known.push(socket);
+      }
+      return known;
+    } catch (error) {
+      if (error instanceof ThreadEnded) return null;
+      throw error;
+    }
   }
 
-  handOver(): void {}
+  handOver(): void {
+    this.#tell({ what: 'hand_over' });
+  }
 
   announceEnd(): void {
     this.#hasAnnounced = true;

@@ -4,6 +4,8 @@ import type { Config } from '../config/types.js';
 import type { Changes } from '../control/changes.js';
 import type { Answers } from '../control/provided-servers.js';
 import type { ServerOperation } from '../control/server-registry.js';
+import type { InheritedSocket } from '../net/inherited-sockets.js';
+import type { ListeningSocket } from '../net/listeners.js';
 import type { SocketMode } from '../net/transport.js';
 import type { OutcomeKind } from '../servers/contracts.js';
 import type { SharedMemoryHandle } from '../shared/shared-memory.js';
@@ -79,12 +81,21 @@ export type Command =
   | { readonly what: 'end_outdated' }
   /** Every answer ends its connection from now on. */
   | { readonly what: 'announce' }
+  /** Another process goes on with the sockets. */
+  | { readonly what: 'hand_over' }
   | ({ readonly id: number } & Question);
 
 /** A command that is answered by a `done` or a `failed`. */
 export type Question =
   /** Listens. `at`: the addresses that another thread has bound; empty for those of the configuration. */
-  | { readonly what: 'open'; readonly at: readonly Address[] }
+  | {
+      readonly what: 'open';
+      readonly at: readonly Address[];
+      /** Sockets that this process was started with: descriptors that no other thread owns. */
+      readonly inherited: readonly InheritedSocket[];
+    }
+  /** Answers with what another process needs to go on with the sockets of the thread. */
+  | { readonly what: 'sockets' }
   /** Makes a configuration ready, with its listeners, and answers with their addresses. */
   | {
       readonly what: 'prepare';
@@ -143,6 +154,12 @@ export interface ServerReports {
 export type Report =
   /** The configuration has been built, and listeners can be opened. */
   | { readonly what: 'built' }
-  | { readonly what: 'done'; readonly id: number; readonly addresses: readonly Address[] }
+  | {
+      readonly what: 'done';
+      readonly id: number;
+      readonly addresses: readonly Address[];
+      /** Only the answer to `sockets` has any; null: descriptors are not known. */
+      readonly sockets: readonly ListeningSocket[] | null;
+    }
   | { readonly what: 'failed'; readonly id: number; readonly error: SentError }
   | ({ readonly what: 'servers' } & ServerReports);

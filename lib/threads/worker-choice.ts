@@ -18,7 +18,7 @@ export class WorkerChoice {
   constructor(config: Config, { workers = 1, clock = systemClock, tlsTerms, inherited }: WorkerTerms) {
     this.isFromSettings = workers === 'settings';
     const asked = workers === 'settings' ? countOf(config.workers) : workers;
-    const obstacle = asked > 1 ? obstacleTo(config, clock, tlsTerms !== undefined, inherited) : '';
+    const obstacle = asked > 1 ? obstacleTo(config, asked, clock, tlsTerms !== undefined, inherited) : '';
     this.count = obstacle === '' ? asked : 1;
     this.notice =
       obstacle === '' ? null : `workers: one thread serves all clients instead of ${asked}: ${obstacle}`;
@@ -40,6 +40,7 @@ export function countOf(workers: Config['workers']): number {
 
 function obstacleTo(
   { listen }: Config,
+  asked: number,
   clock: Clock,
   hasTerms: boolean,
   inherited?: InheritedSockets,
@@ -48,8 +49,12 @@ function obstacleTo(
     return `Node ${process.versions.node} on ${process.platform} cannot share a port among threads. Use Node 22.12 or newer on Linux, or set workers: 1`;
   if (clock !== systemClock) return 'the clock that was given is known to this thread only';
   if (hasTerms) return 'the TLS terms that were given are known to this thread only';
-  if (listen.some(({ address }) => inherited?.has(address)))
-    return 'the sockets that this process was started with belong to one thread';
+  for (const { address } of listen) {
+    const sockets = inherited?.count(address) ?? 0;
+    // The others could not bind the port beside a socket that does not share it.
+    if (address.kind === 'tcp' && sockets > 0 && sockets < asked)
+      return `this process was started with ${sockets} sockets for ${address.text}, and each thread needs one`;
+  }
   return '';
 }
 

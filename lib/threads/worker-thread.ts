@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Address } from '../base/address.js';
+import type { ListeningSocket } from '../net/listeners.js';
 import type { Command, Question, Report, ThreadStart } from './messages.js';
 import { receiveError } from './sent-error.js';
 
@@ -13,8 +14,10 @@ export interface ThreadListener {
   onEnd(thread: WorkerThread, reason: string): void;
 }
 
+type Done = Extract<Report, { what: 'done' }>;
+
 interface Asked {
-  resolve(addresses: readonly Address[]): void;
+  resolve(answer: Done): void;
   reject(error: Error): void;
 }
 
@@ -72,7 +75,7 @@ export class WorkerThread {
         this.#onBuilt();
         break;
       case 'done':
-        this.#take(report.id)?.resolve(report.addresses);
+        this.#take(report.id)?.resolve(report);
         break;
       case 'failed':
         this.#take(report.id)?.reject(receiveError(report.error));
@@ -103,7 +106,16 @@ export class WorkerThread {
   }
 
   /** Resolves with the answer: addresses of listeners, or none. Rejects with the error of the thread, or a ThreadEnded. */
-  ask(question: Question): Promise<readonly Address[]> {
+  async ask(question: Question): Promise<readonly Address[]> {
+    return (await this.#ask(question)).addresses;
+  }
+
+  /** What another process needs to go on with its sockets; null: their descriptors are not known. Rejects as `ask`. */
+  async sockets(): Promise<readonly ListeningSocket[] | null> {
+    return (await this.#ask({ what: 'sockets' })).sockets;
+  }
+
+  #ask(question: Question): Promise<Done> {
     if (this.#hasEnded) return Promise.reject(new ThreadEnded(`thread ${this.number} has ended`));
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {

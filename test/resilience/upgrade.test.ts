@@ -1,9 +1,10 @@
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { upgradeObstacle } from '../../lib/cli/upgrade/upgrade.js';
+import { canSharePorts } from '../../lib/threads/worker-choice.js';
 import { Program } from '../cli/support.js';
 import { holdSocket } from '../support/held-sockets.js';
 import { FIXTURE_SERVER } from '../support/processes.js';
@@ -37,6 +38,24 @@ async function serverFor(t: Test): Promise<string> {
 /** The port of the first listener. */
 async function portOf(running: ReplacedProgram): Promise<number> {
   return Number(await running.program.onStderr(/curl http:\/\/\S+?:(\d+)/));
+}
+
+/** The inodes of the sockets of a process that listen on a port of 127.0.0.1, in order. */
+function socketsListeningOn(port: number, pid: number): readonly string[] {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const table = readFileSync('/proc/net/tcp', 'latin1')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, address, , state]) => address === local && state === '0A')
+    .map(([, , , , , , , , , inode = '']) => `socket:[${inode}]`);
+  const own = readdirSync(`/proc/${pid}/fd`).map((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`);
+    } catch {
+      return '';
+    }
+  });
+  return table.filter((socket) => own.includes(socket)).sort();
 }
 
 t.test(
@@ -128,6 +147,37 @@ t.test(
     t.comment(`${coming.answered} answered at ${Math.round(coming.rate)}/s, ${kept.bad.length} crossed`);
     program.child.kill('SIGTERM');
     t.equal(await program.end(), 0);
+  },
+);
+
+t.test(
+  'with several threads each one hands its sockets to one of the new program',
+  { skip: canSharePorts() ? false : 'this Node cannot share a port', timeout: 0 },
+  async (t) => {
+    const running = await ReplacedProgram.start(t, {
+      listen: '127.0.0.1:0',
+      workers: 3,
+      health_check: false,
+      servers: [await serverFor(t)],
+    });
+    const port = await portOf(running);
+    const listening = (pid: number): readonly string[] => socketsListeningOn(port, pid);
+    const before = listening(running.pid);
+    t.equal(before.length, 3);
+    const coming = new NewConnections(port, RATE);
+    t.teardown(() => coming.stop());
+    for (let count = 0; count < 2; count++) {
+      await coming.more(100);
+      const { pid: old } = running;
+      t.match(await running.upgrade(), { status: 200 });
+      t.same(listening(running.pid), before, 'the same sockets');
+      await ended(old);
+    }
+    await coming.more(100);
+    await coming.stop();
+    t.same(coming.failures.slice(0, 10), []);
+    t.notMatch(running.program.stderr, /one thread|belongs to no listener/);
+    await running.stop();
   },
 );
 
