@@ -130,6 +130,7 @@ export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
       tls,
       proxyHeaders,
       sharing,
+      countOf: (address: string) => connections.shared.listeners.of(address),
       ...(inherited !== undefined && { inherited }),
     };
     this.#listeners = new Listeners(listen, listenerDeps, observer, shortages);

@@ -2,7 +2,7 @@ import * as net from 'node:net';
 import type { Address } from '../base/address.js';
 import { AddressSet } from '../base/address-set.js';
 import { parseIpAddress } from '../base/ip-address.js';
-import { ListenerState } from '../base/listener-state.js';
+import { ListenerState, type OpenCount } from '../base/listener-state.js';
 import { PLAIN_TRANSPORT, type TransportInfo } from '../base/transport-info.js';
 import {
   type Acceptor,
@@ -69,6 +69,8 @@ export interface ListenerDeps<Settings = ListenerSettings> {
   readonly proxyHeaders?: ProxyHeaderDeps;
   /** Sockets that this process was started with: a listener takes the next one of its address instead of binding. */
   readonly inherited?: InheritedSockets;
+  /** The open connections of a listener in all threads, by its address; null: there is one thread. */
+  readonly countOf?: (address: string) => OpenCount | null;
   /** By default `alone`. */
   readonly sharing?: ListenerSharing;
 }
@@ -77,7 +79,7 @@ export interface ListenerDeps<Settings = ListenerSettings> {
 export class Listener<Settings extends ListenerSettings = ListenerSettings>
   implements Entrance, ProxyHeaderOwner
 {
-  readonly state = new ListenerState();
+  readonly state: ListenerState;
   readonly #server: net.Server;
   readonly #deps: ListenerDeps<Settings>;
   /** Where to bind. */
@@ -98,6 +100,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
 
   /** `at`: the address that another thread has bound for these settings. */
   constructor(settings: Settings, deps: ListenerDeps<Settings>, at: Address = settings.address) {
+    this.state = new ListenerState(deps.countOf?.(settings.address.text) ?? null);
     this.wanted = settings.address;
     this.#at = at;
     this.#address = at;

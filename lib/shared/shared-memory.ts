@@ -1,4 +1,5 @@
 import { ClientTables, type ClientTablesHandle } from './client-tables.js';
+import { ListenerCounts, type ListenerCountsHandle } from './listener-counts.js';
 import { ServerSlots, type ServerSlotsHandle } from './server-slots.js';
 import { SuccessCounts, type SuccessCountsHandle } from './success-counts.js';
 
@@ -8,6 +9,7 @@ export interface SharedMemoryHandle {
   readonly clients: ClientTablesHandle;
   readonly servers: ServerSlotsHandle;
   readonly successes: SuccessCountsHandle;
+  readonly listeners: ListenerCountsHandle;
 }
 
 /**
@@ -21,6 +23,7 @@ export class SharedMemory {
   readonly clients: ClientTables;
   readonly servers: ServerSlots;
   readonly successes: SuccessCounts;
+  readonly listeners: ListenerCounts;
   readonly handle: SharedMemoryHandle;
 
   private constructor(handle: SharedMemoryHandle, thread: number) {
@@ -29,6 +32,7 @@ export class SharedMemory {
     this.clients = ClientTables.attach(handle.clients, thread);
     this.servers = ServerSlots.attach(handle.servers, thread);
     this.successes = SuccessCounts.attach(handle.successes, thread);
+    this.listeners = ListenerCounts.attach(handle.listeners, thread);
   }
 
   /** For this thread, number 0, and for `threads` - 1 others. */
@@ -38,6 +42,7 @@ export class SharedMemory {
       clients: ClientTables.create(threads),
       servers: ServerSlots.create(threads),
       successes: SuccessCounts.create(threads),
+      listeners: ListenerCounts.create(threads),
     };
     return new SharedMemory(handle, 0);
   }
@@ -50,5 +55,6 @@ export class SharedMemory {
   reclaim(thread: number): void {
     this.clients.reclaim(thread);
     this.servers.reclaim(thread);
+    this.listeners.reclaim(thread);
   }
 }

@@ -44,6 +44,36 @@ t.test('a Unix socket has the mode of its settings and is served', THREADS, asyn
   t.equal(status, 200);
 });
 
+t.test('the limit of connections of a listener is for all threads together', THREADS, async (t) => {
+  const [a] = await namedOrigins(t, 'a');
+  const settings = { listen: [{ address: '127.0.0.1:0', connections: 10 }], servers: [a!.address] };
+  const { balancer, connect, seen } = await startBalancer(t, settings, { workers: 3 });
+  const open: RawClient[] = [];
+  const enter = async (): Promise<boolean> => {
+    try {
+      const client = await connect();
+      await ask(client);
+      open.push(client);
+      return true;
+    } catch {
+      // Turned away.
+      return false;
+    }
+  };
+  for (let i = 0; i < 30; i++) await enter();
+  t.equal(open.length, 10);
+  // What the connections of an ended thread held is free again.
+  makeThrow(runningWorkers()[0]!);
+  await until(() => threadsEnded(seen).length === 1);
+  await pause(300);
+  const left = open.filter((client) => !isGone(client)).length;
+  let more = 0;
+  for (let i = 0; i < 30; i++) if (await enter()) more++;
+  t.equal(left + more, 10);
+  balancer.stop();
+  await until(() => runningWorkers().length === 0);
+});
+
 t.test('the kernel spreads connections over the threads', THREADS, async (t) => {
   const [a] = await namedOrigins(t, 'a');
   for (const [count, most] of [
