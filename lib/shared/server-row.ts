@@ -12,7 +12,7 @@ const CLOSING = 3;
 /** Objects that use the row: one in each thread. */
 const USERS = 4;
 /** Up to here the number for all threads is the sum of those of the threads. */
-const SUMS = 5;
+export const SUMS = 5;
 
 // The rest of the numbers for all threads.
 /** Who has the trial request of a half-open server; 0: nobody. */
@@ -61,7 +61,8 @@ export interface RowTable {
 
 /**
  * What one server is doing, in all threads, as seen by one of them. The number for all threads and the share of a thread
- * are changed next to each other with no call between: wherever a thread is terminated, its share can be subtracted.
+ * are changed next to each other with no call between: when a thread is terminated, its share can be subtracted. If it
+ * ended just between the two, `ServerSlots.audit` finds what is left.
  */
 export class ServerRow {
   readonly slot: number;
@@ -309,6 +310,22 @@ export class ServerRow {
 
   clear(): void {
     this.memory.fill(0, this.all, this.all + ROW_WORDS);
+  }
+
+  /**
+   * By how much a number (one of the first `SUMS`) for all threads exceeds the sum of the shares: by 0, unless a thread is
+   * changing it at this moment, or has ended while it did.
+   */
+  excessOf(what: number): number {
+    let excess = Atomics.load(this.memory, this.all + what);
+    for (let thread = 0; thread < this.#table.threads; thread++)
+      excess -= Atomics.load(this.memory, this.#table.sharesOf(this.all, thread) + what);
+    return excess;
+  }
+
+  /** Takes an excess off a number for all threads. */
+  correct(what: number, excess: number): void {
+    Atomics.sub(this.memory, this.all + what, excess);
   }
 
   /** Gives back what a thread held that has ended. Returns true if requests of other threads are in line. */

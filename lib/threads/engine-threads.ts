@@ -57,6 +57,8 @@ export interface EngineThreadsDeps {
 
 /** A thread that hangs is ended so many ms after it was told to stop. */
 const STOP_MS = 1000;
+/** After the end of a thread the numbers of servers are audited, each time this many ms after its end. */
+const AUDITS_MS = [500, 1000, 1500] as const;
 /** So many ms a change of certificates waits for a thread: an authority waits for it, and a reload too. */
 const CERTIFICATES_MS = 5000;
 
@@ -267,9 +269,14 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     const delay = this.#respawn.next(this.#deps.clock.now());
     const next = delay === 0 ? 'another one begins' : `another one begins in ${delay / 1000} s`;
     this.#warn(`thread ${number} has ended, and its connections with it; ${next}. The reason: ${reason}`);
+    this.#later(delay, () => void this.#replace(number));
+    for (const wait of AUDITS_MS) this.#later(wait, () => this.#deps.shared.servers.audit());
+  }
+
+  #later(delay: number, act: () => void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
-      void this.#replace(number);
+      act();
     }, delay);
     this.#timers.add(timer);
   }

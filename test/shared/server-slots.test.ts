@@ -43,6 +43,34 @@ t.test('the numbers of all threads add up, and each thread knows its share', asy
   t.equal(rows[0]?.inLine, 1);
 });
 
+t.test('a number is corrected when a thread ended between the two steps of a change', async (t) => {
+  const memory = SharedMemory.create(3);
+  const slot = memory.servers.claim();
+  const [own, one] = [memory, SharedMemory.attach(memory.handle, 1)].map(({ servers }) => servers.row(slot));
+  own?.addPlace();
+  one?.addPlace();
+  // The first step of `addPlace` in a thread that is terminated there.
+  const words = own?.memory as Int32Array;
+  const open = (own?.all as number) + words.subarray(own?.all).indexOf(2);
+  Atomics.add(words, open, 1);
+  memory.reclaim(1);
+  t.equal(own?.open, 2);
+  memory.servers.audit();
+  t.equal(own?.open, 2, 'it could be a change in progress');
+  memory.servers.audit();
+  t.equal(own?.open, 1);
+  // A change in progress at each of two audits, never the same.
+  Atomics.add(words, open, 1);
+  memory.servers.audit();
+  Atomics.add(words, open, 1);
+  memory.servers.audit();
+  t.equal(own?.open, 3);
+  Atomics.sub(words, open, 2);
+  memory.servers.audit();
+  memory.servers.audit();
+  t.equal(own?.open, 1);
+});
+
 t.test('the line of another thread counts as earlier only beyond a tolerance', async (t) => {
   const memory = SharedMemory.create(3);
   const slot = memory.servers.claim();
