@@ -85,6 +85,8 @@ export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
   readonly #handshakes = new HandshakeCounts();
   readonly #proxyHeaders: ProxyHeaderCounts;
   #prepared: PreparedListeners<ListenerConfig> | null = null;
+  /** Of configurations whose listeners were opened, or given up. */
+  #preparations = 0;
   #timeouts: Config['timeouts'];
   readonly #exchanges: ExchangeDeps;
   readonly #connections: ConnectionDeps;
@@ -145,7 +147,11 @@ export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
     { config }: Pick<NextConfiguration<Config>, 'config'>,
     at?: readonly Address[],
   ): Promise<void> {
-    this.#prepared = await this.#listeners.prepare(config.listen, at);
+    const preparation = ++this.#preparations;
+    const prepared = await this.#listeners.prepare(config.listen, at);
+    // It was given up meanwhile, and nobody else knows of the listeners that are open now.
+    if (preparation === this.#preparations) this.#prepared = prepared;
+    else this.#listeners.discard(prepared);
   }
 
   /** With the addresses of `prepare` bound, those that the next snapshot has. */
@@ -154,6 +160,7 @@ export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
   }
 
   discard(): void {
+    this.#preparations++;
     if (this.#prepared !== null) this.#listeners.discard(this.#prepared);
     this.#prepared = null;
   }

@@ -61,6 +61,8 @@ const STOP_MS = 1000;
 const AUDITS_MS = [500, 1000, 1500] as const;
 /** So many ms a change of certificates waits for a thread: an authority waits for it, and a reload too. */
 const CERTIFICATES_MS = 5000;
+/** A thread that listens and answers nothing for so many ms hangs. */
+const HANGS_MS = 10_000;
 
 /** One engine in each of several worker threads, and a new thread in place of each that ends. */
 export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, ThreadListener {
@@ -321,19 +323,29 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     this.#preparedAddresses = [];
     const send = configurationSender({ config, numbers: [...numbers], certificates }, secret);
     const prepareIn = (thread: WorkerThread, at: readonly Address[]): Promise<readonly Address[]> =>
-      thread.ask({ what: 'prepare', configuration: send(), at });
+      whileItAnswers(thread, thread.ask({ what: 'prepare', configuration: send(), at }));
     this.#sendNext = prepareIn;
     const [first, ...others] = this.#live.filter(({ isOpen }) => isOpen);
     // A thread that begins prepares it too, and ends when it can't.
     for (const thread of this.#live) if (!thread.isOpen) void prepareIn(thread, []).catch(() => {});
-    if (first === undefined) return;
+    this.#preparedListeners = config.listen;
+    if (first === undefined) {
+      // All threads are being replaced: those that begin later bind what this configuration has.
+      this.#preparedAddresses = config.listen.map(({ address }) => this.#addressOf(address));
+      return;
+    }
     const one = prepareIn(first, []);
     // Only the first thread knows which port the system has chosen.
     const needsPort = fresh.some((address) => address.kind === 'tcp' && address.port === 0);
     const at = needsPort ? await one : [];
     const all = await Promise.all([one, ...others.map((thread) => prepareIn(thread, at))]);
     this.#preparedAddresses = all[0] as readonly Address[];
-    this.#preparedListeners = config.listen;
+  }
+
+  /** What is bound for an address of a configuration, if it is. */
+  #addressOf(wanted: Address): Address {
+    const index = this.#listeners.findIndex(({ address }) => address.text === wanted.text);
+    return this.#addresses[index] ?? wanted;
   }
 
   /** Tells when another program has the port, or another listener of this one (`heldBy`). */
@@ -351,7 +363,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     const { numbersOf } = this.#deps.present();
     const numbers = [...(this.#moved ?? [])].flatMap((name) => [...numbersOf(name)]);
     this.#installed = Promise.allSettled(
-      this.#live.map((thread) => thread.ask({ what: 'install', numbers })),
+      this.#live.map((thread) => whileItAnswers(thread, thread.ask({ what: 'install', numbers }))),
     );
     this.#forgetNext();
     this.#reports.follow();
@@ -386,7 +398,9 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
 
   async settled(): Promise<void> {
     await this.#installed;
-    await Promise.allSettled(this.#live.map((thread) => thread.ask({ what: 'answer' })));
+    await Promise.allSettled(
+      this.#live.map((thread) => whileItAnswers(thread, thread.ask({ what: 'answer' }))),
+    );
     // Figures of routes and servers of the configuration before are forgotten after this.
     await this.#reports.collect();
   }
@@ -503,4 +517,29 @@ async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
   });
   await Promise.race([promise, late]);
   clearTimeout(timer);
+}
+
+/**
+ * Settles as what the thread was asked does. A thread that hangs meanwhile is ended: otherwise a reload, and everything that
+ * waits for it, would wait for ever.
+ */
+function whileItAnswers<T>(thread: WorkerThread, asked: Promise<T>): Promise<T> {
+  let isWaiting = false;
+  const look = (): void => {
+    // Until it listens it builds its configuration, and answers nothing.
+    if (!thread.isOpen) return;
+    if (isWaiting) {
+      void thread.end();
+      return;
+    }
+    isWaiting = true;
+    thread.ask({ what: 'answer' }).then(
+      () => {
+        isWaiting = false;
+      },
+      () => {},
+    );
+  };
+  const timer = setInterval(look, HANGS_MS);
+  return asked.finally(() => clearInterval(timer));
 }

@@ -42,6 +42,11 @@ export function startHangable(on: boolean): void {
   replaced = on ? new URL('./hanging-worker.js', import.meta.url) : null;
 }
 
+/** Do threads that are started take half a second longer to open listeners for another configuration? */
+export function startSlowly(on: boolean): void {
+  replaced = on ? new URL('./slow-worker.js', import.meta.url) : null;
+}
+
 /** Lets all threads hang that can be made to. */
 export function hangAll(): void {
   const channel = new BroadcastChannel('hang');
