@@ -78,8 +78,27 @@ export class ProvidedServers {
     return provided;
   }
 
+  /**
+   * By their sources, with the names that they have: which name a server got may depend on what was told before, and whoever
+   * begins with these answers has to find the same.
+   */
   get answers(): Answers {
-    return this.#answers;
+    return new Map([...this.#answers.keys()].map((source) => [source, this.answerOf(source)]));
+  }
+
+  /** The servers that a source has told of last, with their names. */
+  answerOf(source: string): readonly DiscoveredServer[] {
+    return (this.#answers.get(source) ?? []).map((told) => this.#asNamed(told));
+  }
+
+  #asNamed(told: DiscoveredServer): DiscoveredServer {
+    const address = readAddress(told);
+    const key = address === null ? '' : addressKey(address);
+    const known = this.#nameAt.get(key);
+    // What the file says of a name is said in the file.
+    if (known === undefined || this.#file.nameAt(key) !== undefined) return told;
+    const name = known === address?.text ? null : known;
+    return name === told.name ? told : { ...told, name };
   }
 
   of(group: GroupConfig): readonly ServerConfig[] {
@@ -144,6 +163,7 @@ export class ProvidedServers {
   *#told(group: GroupConfig): Generator<[Compiled, ProviderConfig]> {
     const fixed = this.#fixedIn(group);
     const seen = new Set<string>();
+    const names = new Set<string>();
     for (const provider of group.providers) {
       const known = this.#compiled.get(provider);
       const compiled = new Map<string, Compiled>();
@@ -153,9 +173,10 @@ export class ProvidedServers {
         const server =
           before !== undefined && isSameServer(before.told, told)
             ? before
-            : this.#compile(told, provider, group);
+            : this.#compile(told, provider, group, names);
         if (server === null || fixed.has(server.key) || seen.has(server.key)) continue;
         seen.add(server.key);
+        names.add(server.config.name);
         compiled.set(told.address, server);
         yield [server, provider];
       }
@@ -171,12 +192,18 @@ export class ProvidedServers {
     return fixed;
   }
 
-  /** null: the address can't be read, which its source should have noticed. */
-  #compile(told: DiscoveredServer, { terms }: ProviderConfig, group: GroupConfig): Compiled | null {
+  /** `taken`: names of others in the group. null: the address can't be read, which its source should have noticed. */
+  #compile(
+    told: DiscoveredServer,
+    { terms }: ProviderConfig,
+    group: GroupConfig,
+    taken: ReadonlySet<string>,
+  ): Compiled | null {
     const address = readAddress(told);
     if (address === null) return null;
     const key = addressKey(address);
-    const name = this.#nameFor(told.name, group, address, key);
+    const wanted = told.name !== null && taken.has(told.name) ? null : told.name;
+    const name = this.#nameFor(wanted, group, address, key);
     const { weight, backup, maxConnections } = told;
     const config = {
       ...terms,

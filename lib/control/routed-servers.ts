@@ -189,9 +189,9 @@ export class RoutedServers {
    * remembered for the next configuration.
    */
   provide(source: string, servers: readonly DiscoveredServer[]): ProvidedNames {
-    if (this.#touched !== null) this.#told.set(source, servers);
     const desired = this.#desired;
     const { groups, ...change } = desired.provide(source, servers);
+    if (this.#touched !== null) this.#told.set(source, desired.provided.answerOf(source));
     const { names } = change;
     if (names.size === 0) return change;
     atOnce(this.servers.retire(this.servers.reconcile(names, desired), false));
@@ -203,8 +203,7 @@ export class RoutedServers {
 
   #regroup(groups: readonly GroupConfig[], names: ReadonlySet<string>): void {
     const snapshot = this.#snapshot;
-    // Before the start there are no requests to hold up, and the first ones need all servers.
-    const isFew = groups.length <= LEFT_AT_ONCE || !this.#started;
+    const isFew = groups.length <= LEFT_AT_ONCE;
     // Until a later slice more may change than these names.
     const steps = this.servers.regroup(groups, this.#desired, isFew ? names : null, (group) =>
       snapshot.groupOf(group).setServers(this.servers.of(group)),

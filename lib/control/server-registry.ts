@@ -195,7 +195,9 @@ export class ServerRegistry implements Operations {
     this.#begin();
     try {
       const { names, came, left, dropped } = this.routed.provide(source, servers);
-      this.#replay({ what: 'provide', source, servers, names: [...names] });
+      // With the names that they have here: a thread that began later has not seen what came before.
+      const named = this.desired.provided.answerOf(source);
+      this.#replay({ what: 'provide', source, servers: named, names: [...names] });
       for (const name of names) if (!this.desired.has(name)) this.#parts.telemetry.forget(name);
       const { text = '' } = this.desired.file.sources.get(source) ?? {};
       if (came.length > 0 || left.length > 0)
