@@ -113,8 +113,8 @@ export class HttpSource implements Source, DeadlineOwner {
     try {
       this.#servers = parseTargetGroups(text, 'json', '');
     } catch (error) {
-      if (!(error instanceof ValueError)) throw error;
-      this.#fail(request, error.message);
+      // Whatever an inventory sends, it must not end the balancer: nothing catches what is thrown here.
+      this.#fail(request, error instanceof ValueError ? error.message : reasonOf(error as Error));
       return;
     }
     const { etag, 'last-modified': modified } = headers;
