@@ -259,7 +259,10 @@ export class Pool
       return idle;
     }
     const { now } = this.#places;
-    if (!this.isFull && !this.#closed && this.#places.take(now)) {
+    if (this.#unserved < 0) {
+      // A request got another connection than the one that is being opened for the queue.
+      this.#waiting.push(requester, now);
+    } else if (!this.isFull && !this.#closed && this.#places.take(now)) {
       this.#waiting.push(requester, now);
       this.#openings.add(this.#dial());
     } else if (this.#places.join(now)) {
