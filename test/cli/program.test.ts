@@ -143,11 +143,11 @@ t.test('out of files it answers 503, and no server is blamed for it', async (t) 
   const server = await startFixtureServer({ name: 'blameless' });
   t.teardown(() => server.close());
   const args = ['0', server.address, '--admin', '127.0.0.1:0', '--health-interval', '50ms', '-v'];
-  const program = start(t, args, { files: 140 });
+  const program = start(t, args, { files: 180 });
   const port = Number(new URL(await url(program)).port);
   t.match(
     program.stderr,
-    'limits.connections is 10000, but with ulimit -n 140 at most 38 clients are accepted',
+    'limits.connections is 10000, but with ulimit -n 180 at most 58 clients are accepted',
   );
   const admin = Number(await program.onStderr(/watch +http:\/\/[^:]+:(\d+)/));
   const client = await RawClient.connect(port);
@@ -158,7 +158,7 @@ t.test('out of files it answers 503, and no server is blamed for it', async (t) 
   const comeIn = async (): Promise<void> => {
     while (coming) {
       operators.push(await RawClient.connect(admin));
-      if (operators.length > 128) await pause(10);
+      if (operators.length > 168) await pause(10);
     }
   };
   const leave = async (): Promise<void> => {

@@ -109,6 +109,7 @@ const MAPS: readonly (readonly [name: string, required: object, file: (map: obje
   ['healthCheck', { path: '/' }, (health_check) => ({ health_check })],
   ['listenerTls', { certificates: ['a.pem'] }, (tls) => ({ listen: [{ address: 443, tls }] }) as Settings],
   ['holdTerms', { for: '5s' }, (hold) => ({ servers: ['localhost:5001'], hold }) as Settings],
+  ['httpSource', { url: 'http://inventory.internal/' }, (http) => ({ servers: [{ http }] }) as Settings],
   ['hstsTerms', { max_age: '1y' }, (hsts) => ({ hsts }) as Settings],
   ['passiveHealth', {}, (passive_health) => ({ passive_health })],
   ['pool', { idle_timeout: '4s' }, (pool) => ({ pool })],
@@ -116,7 +117,7 @@ const MAPS: readonly (readonly [name: string, required: object, file: (map: obje
   ['redirect', { to: '/new' }, (redirect) => ({ redirect }) as Settings],
   ['respond', {}, (respond) => ({ respond })],
   ['retry', {}, (retry) => ({ retry })],
-  ['server', { address: 'localhost:5001' }, (server) => ({ servers: [server] }) as Settings],
+  ['server', { http: 'http://inventory.internal/' }, (server) => ({ servers: [server] }) as Settings],
   [
     'serverTls',
     { server_name: 'api.internal' },
