@@ -30,8 +30,6 @@ import type { SharedMemory } from './shared/shared-memory.js';
 
 /** How long open connections may bring another request when a new program accepts the next ones, and how often to look. */
 const LAST_REQUESTS_MS = 3000;
-/** The same where the next ones wait for another program. */
-const LAST_REQUESTS_BEFORE_RESTART_MS = 500;
 const LOOK_MS = 50;
 
 /** What an engine is given by the control plane. */
@@ -226,9 +224,7 @@ export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
   async drain(): Promise<void> {
     this.#acceptor.announceEnd();
     // What waits there would never be quiet here, and is not lost.
-    const { isHandedOver } = this.#listeners;
-    if (this.#listeners.closeShared() > 0)
-      await this.#awaitRequests(isHandedOver ? LAST_REQUESTS_MS : LAST_REQUESTS_BEFORE_RESTART_MS);
+    if (this.#listeners.closeShared() > 0) await this.#awaitRequests();
     await this.#takeIn();
     this.#listeners.close();
     await new Promise<void>((resolve) => this.#acceptor.drain(resolve));
@@ -236,13 +232,16 @@ export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
 
   /**
    * Clients do not know that their connection ends: the first request of a new one may be on its way, and would not be sent
-   * again. Each that comes now is answered, and ends its connection.
+   * again. Each that comes now is answered, and ends its connection. When nobody waits for this program to end, connections
+   * that have brought requests before are waited for too.
    */
-  async #awaitRequests(longest: number): Promise<void> {
+  async #awaitRequests(): Promise<void> {
     const { wheel } = this.#connections;
     let look: () => void = () => {};
     const deadline = new Deadline(wheel, { onDeadline: () => look() });
-    for (let waited = 0; waited < longest && this.#acceptor.count > 0; waited += LOOK_MS) {
+    const isAwaited = (): boolean =>
+      this.#listeners.isHandedOver ? this.#acceptor.count > 0 : this.#acceptor.hasFresh;
+    for (let waited = 0; waited < LAST_REQUESTS_MS && isAwaited(); waited += LOOK_MS) {
       deadline.arm(LOOK_MS);
       await new Promise<void>((resolve) => {
         look = resolve;

@@ -214,6 +214,13 @@ export class ClientAcceptor implements Acceptor {
     }
   }
 
+  /** Is there a connection that has not brought any request yet? */
+  get hasFresh(): boolean {
+    if (this.#pending.size > 0) return true;
+    for (const { requests } of this.#connections) if (requests === 0) return true;
+    return false;
+  }
+
   /** Closes idle connections at once, the others after their answer; `done` is called when the last one has closed. */
   drain(done: () => void): void {
     this.announceEnd();

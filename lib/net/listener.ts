@@ -271,7 +271,8 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     const options = { backlog: BACKLOG };
     if (inherited !== null) {
       this.isHeld = inherited.isHeld;
-      server.listen({ ...options, fd: inherited.descriptor });
+      // With a descriptor, Node takes 511 for whatever the options say.
+      server.listen({ fd: inherited.descriptor }, BACKLOG);
       if (address.kind === 'unix') this.#file = SocketFile.inherited(address.path, inherited.ownsFile);
     } else if (address.kind === 'unix') {
       this.#file = SocketFile.bind(server, address.path, this.#mode, options);

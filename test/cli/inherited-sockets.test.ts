@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -122,6 +123,9 @@ for (const sockets of ['fast', 'documented'])
     t.equal((await get(`http://${six1}/`)).status, 200);
     t.match(await overUnix(path), /^HTTP\/1.1 200 /);
     t.equal((await get(`http://127.0.0.1:${admin!.port}/livez`)).status, 200);
+
+    const queues = execFileSync('ss', ['-ltnH', `sport = :${four!.port}`], { encoding: 'utf8' });
+    t.match(queues, /^LISTEN +0 +4096 /, 'as many connections may wait as on a socket of its own');
 
     const own = (socket: typeof six) => readlinkSync(`/proc/self/fd/${socket!.descriptor}`);
     const pid = program.child.pid ?? 0;

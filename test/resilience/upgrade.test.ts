@@ -25,6 +25,8 @@ const { values } = parseArgs({
 });
 const UPGRADES = Number(values.upgrades);
 const RATE = Number(values.rate);
+/** What waits while a program restarts has to fit into the queue of 4096, on a slow machine too. */
+const RESTART_RATE = Math.min(RATE, 200);
 // Programs are started, which takes long while much else runs.
 t.setTimeout(0);
 
@@ -67,7 +69,8 @@ t.test(
       listen: '127.0.0.1:0',
       health_check: false,
       servers: [server],
-      timeouts: { drain: '60s' },
+      // The first program has its WebSocket for as long as all the upgrades take.
+      timeouts: { drain: '30m' },
     });
     const port = await portOf(running);
     const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
@@ -99,7 +102,8 @@ t.test(
       'kept connections are closed politely',
     );
     socket.send('still here');
-    t.equal(String(await new Promise((resolve) => socket.once('message', resolve))), 'still here');
+    const answer = new Promise((resolve) => socket.once('message', resolve).once('close', resolve));
+    t.equal(String(await answer), 'still here');
     t.equal(running.program.child.exitCode, null, 'the first process lives as long as its WebSocket');
     socket.close();
     t.equal(await running.firstCode(), 0);
@@ -112,7 +116,7 @@ t.test(
 );
 
 t.test(
-  `${UPGRADES} restarts under ${RATE} new connections a second of a program whose socket is held: none is refused, none fails`,
+  `${UPGRADES} restarts under ${RESTART_RATE} new connections a second of a program whose socket is held: none is refused, none fails`,
   { timeout: 0 },
   async (t) => {
     const [server, { descriptor, port }] = [await serverFor(t), await holdSocket(t, '127.0.0.1')];
@@ -127,7 +131,7 @@ t.test(
     const file = join(t.testdir(), 'lb.yaml');
     writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:1', health_check: false }));
     let program = await launch();
-    const coming = new NewConnections(port, RATE);
+    const coming = new NewConnections(port, RESTART_RATE);
     t.teardown(() => coming.stop());
     const kept = new Load(port, { clients: 4, rest: 20 });
     for (let count = 0; count < UPGRADES; count++) {

@@ -18,7 +18,7 @@ interface BoundPipe {
 }
 
 /** Makes a socket listen that it has as descriptor 3, and ends. */
-const LISTEN = "require('node:net').createServer().listen({ fd: 3 }, () => process.exit())";
+const LISTEN = "require('node:net').createServer().listen({ fd: 3 }, 4096, () => process.exit())";
 
 /** A listening socket that this process holds for others and never accepts from, as systemd does for a socket unit. */
 export interface HeldSocket {

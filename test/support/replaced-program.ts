@@ -98,6 +98,8 @@ export class ReplacedProgram {
 
   /** Ends whatever process this has been. */
   kill(): void {
+    // 0 would be the processes of this test.
+    if (this.pid === 0) return;
     try {
       process.kill(this.pid, 'SIGKILL');
     } catch {
