@@ -13,13 +13,13 @@ import { Load } from './load.js';
 import { NewConnections } from './new-connections.js';
 
 /**
- * By hand for longer: `node dist/test/resilience/upgrade.test.js --upgrades 20 --rate 500`; so does .ci/run, by LB_UPGRADES.
+ * By hand for longer: `node dist/test/resilience/upgrade.test.js --upgrades 20 --rate 500`.
  * New connections for each second: as many as a machine takes that runs other tests meanwhile.
  */
 const { values } = parseArgs({
   options: {
-    upgrades: { type: 'string', default: process.env.LB_UPGRADES ?? '2' },
-    rate: { type: 'string', default: process.env.LB_UPGRADES === undefined ? '100' : '500' },
+    upgrades: { type: 'string', default: '2' },
+    rate: { type: 'string', default: '100' },
   },
   strict: false,
 });
