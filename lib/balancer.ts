@@ -286,7 +286,7 @@ class RunningBalancer implements Balancer {
       resolver: connections.resolver,
       onServers: (source, servers) => this.#registry.provide(source, servers),
     });
-    // Whoever asks on a connection of before asks for the process that has taken over, too.
+    // An operator that asks on an older connection means the process that has taken over, too.
     this.#readiness = new Readiness(this.#registry, () => (this.#isHandedOver ? 'running' : this.#state));
     const whyNotReady = (): string => this.#readiness.obstacle;
     const termsOf = tlsTerms ?? (({ tls }) => this.#certificates.termsOf(tls));

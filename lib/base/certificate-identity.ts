@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 
-/** What tells certificates apart, whoever shows them. */
+/** The facts that distinguish one certificate from another, of a client or a server. */
 export interface CertificateIdentity {
   /** RFC 4514: `CN=www.example.com,O=Example`; may be empty. */
   readonly subject: string;

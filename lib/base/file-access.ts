@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 const OTHERS_READ = 0o004;
 const OTHERS_SEARCH = 0o001;
 
-/** May every user of the machine read this file, by its mode and those of the folders above it? False when nobody knows. */
+/** May every user of the machine read this file, by its mode and those of the folders above it? False when they can't be read. */
 export function isReadableByAll(path: string): boolean {
   try {
     if ((statSync(path).mode & OTHERS_READ) === 0) return false;

@@ -54,7 +54,7 @@ export interface RunContext {
   readonly takeover?: Takeover | null;
   /** How this program was started, and why it cannot be replaced by a new one; by default it cannot. */
   readonly relaunch?: { readonly how: Relaunch; readonly obstacle: string | null } | null;
-  /** Who is told what the service does; nobody by default. */
+  /** Tells a service manager what the program does; none by default. */
   readonly serviceManager?: (warn: (message: string) => void) => ServiceManager | null;
   /** Registers what must still happen when the process ends without waiting. */
   readonly atExit: (last: () => void) => void;
@@ -273,7 +273,7 @@ function servingOn({ addresses }: Balancer): string {
   return `serving on ${addresses.map(({ text }) => text).join(', ')}`;
 }
 
-/** null: nobody knows how to start this program. */
+/** null: it is not known how this program was started. */
 function upgradeOf(
   { relaunch = null }: RunContext,
   parts: {
@@ -354,7 +354,7 @@ async function endAfterUpgrade(
       `ending already: ${signal === 'SIGINT' ? 'Ctrl-C' : signal} again cuts what is in flight`,
     );
   });
-  // Whoever asked for the upgrade is answered before the last connection is gone.
+  // The client that asked for the upgrade is answered before the last connection is gone.
   const ended = Promise.all([drainedCode(balancer, since, consoleLog), admin?.leave()]).then(
     ([code]) => code,
   );

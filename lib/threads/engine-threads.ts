@@ -20,7 +20,7 @@ import type { Server } from '../servers/server.js';
 import type { SharedMemory } from '../shared/shared-memory.js';
 import type { CertificateNews, CertificateState } from '../tls/published-certificates.js';
 import { heapShareMb } from './memory-share.js';
-import type { Command, Report, SentConfiguration, ServerNumbers } from './messages.js';
+import type { Command, SentConfiguration, ServerNumbers, ServerReports } from './messages.js';
 import { RespawnDelay } from './respawn.js';
 import { configurationSender } from './sent-configuration.js';
 import { ServerMirrors } from './server-mirror.js';
@@ -251,12 +251,8 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     return thread;
   }
 
-  onReport(thread: WorkerThread, report: Exclude<Report, { what: 'done' | 'failed' | 'built' }>): void {
-    switch (report.what) {
-      case 'servers':
-        this.#mirrors.receive(thread.number, report);
-        break;
-    }
+  onServerReports({ number }: WorkerThread, reports: ServerReports): void {
+    this.#mirrors.receive(number, reports);
   }
 
   /** A thread has ended: what it held is given back, and another one begins, unless all are to end. */

@@ -35,7 +35,8 @@ export class ServerMirrors {
 
   /** From now on engines are told of the health of `server`, which `judge` decides. */
   watch(server: Server, number: number, judge: ServerJudge, onStop: () => void): ServerJudge {
-    const mirror = new ServerMirror(server, number, judge, this.#tell, () => {
+    const seen = Array.from({ length: this.#successes.threads }, (_, one) => this.#successes.of(one, number));
+    const mirror = new ServerMirror(server, number, judge, seen, this.#tell, () => {
       this.#mirrors.delete(number);
       onStop();
     });
@@ -75,8 +76,8 @@ class ServerMirror implements ServerJudge, ServerWatcher {
   readonly #judge: ServerJudge;
   readonly #tell: (command: Exclude<Command, { id: number }>) => void;
   readonly #onStop: () => void;
-  /** The counts of successes of each thread that were noted. */
-  readonly #seen: number[] = [];
+  /** The counts of successes of each thread that were noted: at first what an earlier server of this number had. */
+  readonly #seen: number[];
   /** As the engines were told. */
   state: ServerHealthState;
 
@@ -84,9 +85,11 @@ class ServerMirror implements ServerJudge, ServerWatcher {
     server: Server,
     number: number,
     judge: ServerJudge,
+    seen: number[],
     tell: (command: Exclude<Command, { id: number }>) => void,
     onStop: () => void,
   ) {
+    this.#seen = seen;
     this.server = server;
     this.#number = number;
     this.#judge = judge;

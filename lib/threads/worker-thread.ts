@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Address } from '../base/address.js';
 import type { ListeningSocket } from '../net/listeners.js';
-import type { Command, Question, Report, ThreadStart } from './messages.js';
+import type { Command, Question, Report, ServerReports, ThreadStart } from './messages.js';
 import { receiveError } from './sent-error.js';
 
 /** The thread that was asked has ended. */
@@ -9,7 +9,8 @@ export class ThreadEnded extends Error {}
 
 /** What is told of a thread. */
 export interface ThreadListener {
-  onReport(thread: WorkerThread, report: Exclude<Report, { what: 'done' | 'failed' | 'built' }>): void;
+  /** What an engine tells of its servers. */
+  onServerReports(thread: WorkerThread, reports: ServerReports): void;
   /** The thread has ended; `reason`: why, in a few words. */
   onEnd(thread: WorkerThread, reason: string): void;
 }
@@ -80,8 +81,8 @@ export class WorkerThread {
       case 'failed':
         this.#take(report.id)?.reject(receiveError(report.error));
         break;
-      default:
-        listener.onReport(this, report);
+      case 'servers':
+        listener.onServerReports(this, report);
     }
   }
 

@@ -40,6 +40,7 @@ t.test('a waiting request gets a connection that is released before its own is o
   const clients = await Promise.all(Array.from({ length: 50 }, connect));
   for (const client of clients) client.send(GET.repeat(4));
   for (const client of clients) for (let i = 0; i < 4; i++) t.equal((await client.response()).status, 200);
+  t.ok(server.accepted <= 50, 'a connection that is being opened is for the next request');
 });
 
 t.test('an idle connection on which bytes arrive is closed, and no client gets the bytes', async (t) => {
