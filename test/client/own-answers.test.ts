@@ -102,7 +102,7 @@ t.test('pipelined bytes are not read while the client waits: memory stays bounde
   await until(() => started.balancer.clientCount === 20);
   await turns(200);
   const grown = (process.memoryUsage().arrayBuffers - before - requests.length) / 2 ** 20;
-  t.ok(grown < 20 * 0.3, `${grown.toFixed(1)} MiB for 20 clients`);
+  t.ok(grown < 20 * 0.6, `${grown.toFixed(1)} MiB for 20 clients that sent 2.7 MiB each`);
 });
 
 nothingIsLeft(t);

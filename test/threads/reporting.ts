@@ -14,7 +14,8 @@ export class Reporting {
   readonly events: BalancerEvent[] = [];
   firewalls: readonly Firewall[] = [];
   readonly reports: ThreadReports;
-  readonly #reporters = new Map<number, ThreadReporter>();
+  /** Those of threads that were replaced too: each takes the refusals of this process until it is closed. */
+  readonly #reporters: ThreadReporter[] = [];
 
   constructor(t: Test, observers: readonly Observer[] = []) {
     const events: Observer = { event: (event) => void this.events.push(event) };
@@ -31,7 +32,7 @@ export class Reporting {
   start(thread: number, engine?: ReportedEngine): ThreadReporter {
     const reporter = new ThreadReporter(this.reports.connect(thread), systemClock);
     if (engine !== undefined) reporter.watch(engine);
-    this.#reporters.set(thread, reporter);
+    this.#reporters.push(reporter);
     return reporter;
   }
 
@@ -41,7 +42,7 @@ export class Reporting {
   }
 
   close(): void {
-    for (const reporter of this.#reporters.values()) reporter.close();
+    for (const reporter of this.#reporters) reporter.close();
     this.reports.close();
   }
 }

@@ -169,7 +169,7 @@ t.test(
       engine.proxyHeaders.set('accepted', 3);
       engine.listenerFigures = [listenerOf('127.0.0.1:80', 10 + index, 2)];
     }
-    await reports.collect();
+    await reporting.collect();
     t.equal(reports.clientCount, 21);
     t.same(reports.listenerAt('127.0.0.1:80'), { address: '127.0.0.1:80', connections: 21, turnedAway: 4 });
     t.equal(reports.sums.handshakes.get('ok'), 10);
