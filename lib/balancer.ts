@@ -17,12 +17,15 @@ import { liftBan, listBans } from './control/status/bans.js';
 import {
   figureSteps,
   type LiveBalancer,
+  maintenanceStatuses,
   type StatusDeps,
   serverStatus,
   statusSteps,
 } from './control/status/build-status.js';
 import {
   type BanOperations,
+  type MaintenanceOperations,
+  type MaintenanceTerms,
   type NewServer,
   OperationError,
   type Operations,
@@ -32,6 +35,7 @@ import type {
   BalancerStatus,
   BanList,
   CertificateStatus,
+  MaintenanceStatus,
   ServerStatus,
   StatusEvent,
 } from './control/status/status.js';
@@ -58,7 +62,7 @@ import { WorkerChoice } from './threads/worker-choice.js';
  * A running balancer. What the `Operations` change holds over a reload, until the file says the same; `status` lists
  * what differs from it.
  */
-export interface Balancer extends Operations, BanOperations {
+export interface Balancer extends Operations, MaintenanceOperations, BanOperations {
   /** Where it listens, after `start`: port 0 is resolved to the real one. */
   readonly addresses: readonly Address[];
   /** Client connections open now. */
@@ -502,6 +506,15 @@ class RunningBalancer implements Balancer {
   removeServer(name: string): void {
     this.#refuseIfEnding();
     this.#registry.removeServer(name);
+  }
+
+  setHostMaintenance(host: string, terms: MaintenanceTerms | null): void {
+    this.#refuseIfEnding();
+    this.#registry.setHostMaintenance(host, terms);
+  }
+
+  maintenances(): readonly MaintenanceStatus[] {
+    return maintenanceStatuses(this.#registry, this.#loadedAt);
   }
 
   settled(): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Steps } from '../base/slices.js';
 import type { Config } from '../config/types.js';
 import type { CertificateReload } from '../control/certificates.js';
-import type { BanOperations, Operations } from '../control/status/operations.js';
+import type { BanOperations, MaintenanceOperations, Operations } from '../control/status/operations.js';
 import type {
   BalancerStatus,
   CertificateStatus,
@@ -12,7 +12,7 @@ import type { StickyMemory } from '../exchange/sticky-memory.js';
 import type { InheritedSockets } from '../net/inherited-sockets.js';
 
 /** What the admin listener shows and controls: the part of a balancer that operators see. */
-export interface AdminTarget extends Operations, BanOperations {
+export interface AdminTarget extends Operations, MaintenanceOperations, BanOperations {
   /** The current configuration. */
   readonly config: Config;
   /** Which clients are bound to which server, for binding by a value. */

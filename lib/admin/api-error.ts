@@ -30,6 +30,7 @@ export class ApiError extends Error {
 const STATUS_OF = {
   unknown_server: 404,
   unknown_route: 404,
+  unknown_host: 404,
   duplicate_server: 409,
   last_server: 409,
   unknown_ban: 404,

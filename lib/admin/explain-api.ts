@@ -50,6 +50,12 @@ export class ExplainApi {
     const scheme = rest.scheme ?? listenerScheme(config);
     const request = { ...rest, scheme, host: host ?? listenerHost(config, scheme) };
     const dryRun = await this.#dryRunOf(config);
+    dryRun.closeHosts(
+      this.#subject
+        .maintenances()
+        .filter(({ by }) => by === 'operator')
+        .map(({ name, ...terms }) => ({ host: name, ...terms })),
+    );
     const explanation = dryRun.explain(requestBytes(request), ip, scheme);
     return json(explanationJson({ config, request, explanation: maskExplanation(explanation, request) }));
   }

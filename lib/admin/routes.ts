@@ -9,6 +9,7 @@ import { type AdminRoute, type Answer, type Call, json, jsonInSlices, readObject
 import { configView, snakeCase } from './config-view.js';
 import type { EventStream } from './event-stream.js';
 import { ExplainApi } from './explain-api.js';
+import { MaintenanceApi } from './maintenance-api.js';
 import type { Page } from './page.js';
 import { ServersApi } from './servers-api.js';
 import type { Traffic } from './traffic.js';
@@ -28,6 +29,7 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
   const { subject, services, traffic, failures, events, page } = exhibits;
   const servers = new ServersApi(subject);
   const explain = new ExplainApi(subject);
+  const maintenance = new MaintenanceApi(subject);
   const since = (query: URLSearchParams): number => Number(query.get('since')) || 0;
   return [
     { method: 'GET', path: '/', access: 'open', handle: () => page.answer },
@@ -69,6 +71,14 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
       path: '/api/bans/{name}',
       access: 'token',
       handle: ({ name }) => json({ client: name, rules: subject.unban(name) }),
+    },
+    { method: 'GET', path: '/api/maintenance', access: 'token', handle: () => maintenance.list() },
+    { method: 'POST', path: '/api/maintenance', access: 'token', handle: (call) => maintenance.begin(call) },
+    {
+      method: 'DELETE',
+      path: '/api/maintenance/{name}',
+      access: 'token',
+      handle: (call) => maintenance.end(call),
     },
     {
       method: 'GET',

@@ -262,6 +262,13 @@ const TABLE = {
     'the client has too many requests in flight',
     'See max_connections_per_ip of the firewall that detail names.',
   ),
+  maintenance: failure(
+    'balancer',
+    'never',
+    503,
+    'its host or route is in maintenance',
+    'The detail names it; lb maintenance --host HOST --off ends it, or maintenance in the settings file.',
+  ),
   shutdown: failure(
     'balancer',
     'never',

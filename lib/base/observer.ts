@@ -115,6 +115,16 @@ export type BalancerEvent =
       readonly to: Availability;
       readonly from: Availability;
     }
+  /**
+   * An operator put a host into maintenance, or took it out, or its time is over. `until`: ms since the epoch; null: until
+   * it is taken out.
+   */
+  | {
+      readonly what: 'host_maintenance';
+      readonly host: string;
+      readonly on: boolean;
+      readonly until: number | null;
+    }
   | { readonly what: 'weight'; readonly server: string; readonly to: number; readonly from: number }
   | { readonly what: 'added'; readonly server: string; readonly route: string }
   | { readonly what: 'removed'; readonly server: string }

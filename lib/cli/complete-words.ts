@@ -44,6 +44,8 @@ async function valuesOf(option: OptionName, known: Known): Promise<readonly stri
   if (option === 'access-log') return ACCESS_LOG_FORMATS;
   if (option === 'algorithm') return ALGORITHMS;
   if (option === 'workers') return ['auto'];
+  // Routes are called by their hosts.
+  if (option === 'host') return (await known.routes()).filter((name) => /^[^/# ]+$/.test(name));
   return option === 'route' ? known.routes() : [];
 }
 

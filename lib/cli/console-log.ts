@@ -128,6 +128,9 @@ export class ConsoleLog implements ThreadReader {
       case 'drained':
         this.#drained(event.server);
         break;
+      case 'host_maintenance':
+        this.#maintenance(event.host, event.on, event.until);
+        break;
       case 'weight':
         this.#weight(event.server, event.to, event.from);
         break;
@@ -255,6 +258,13 @@ export class ConsoleLog implements ThreadReader {
     if (to === 'ready') this.#comes(server, 'set aside');
     else this.#goes(server, 'set aside');
     this.say(`${bold(server)} ${AVAILABILITY[to]}${this.#remaining()}`);
+  }
+
+  #maintenance(host: string, on: boolean, until: number | null): void {
+    const { bold, green, yellow } = this.#terminal.paint;
+    const name = bold(host === '*' ? 'every host' : escapeForScreen(host));
+    const end = until === null ? '' : ` until ${clockTime(until)}`;
+    this.say(on ? `${yellow(`${name} is in maintenance${end}`)}: 503` : green(`${name} is open again`));
   }
 
   #drained(server: string): void {

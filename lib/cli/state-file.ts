@@ -10,6 +10,7 @@ const NONE: Changes = {
   weights: new Map(),
   availability: new Map(),
   fileWeights: new Map(),
+  maintenance: [],
   added: [],
   removed: [],
 };

@@ -11,6 +11,7 @@ import { compileHold } from './hold.js';
 import { compileHosts } from './hosts.js';
 import { compileLimits, compileTimeouts, DEFAULT_LIMITS, rateOfBody, sizeOfBody } from './limits.js';
 import { compileListen } from './listeners.js';
+import { compileMaintenance } from './maintenance.js';
 import { compileLanguages } from './match.js';
 import { isEverything } from './network.js';
 import type { Finding } from './problems.js';
@@ -61,7 +62,15 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
       'key',
     );
   const book = new ServerBook(report, surroundings);
-  const context: Context = { ...surroundings, report, book, groups: [], lists: new Map(), bodies: new Map() };
+  const context: Context = {
+    ...surroundings,
+    report,
+    book,
+    groups: [],
+    maintenance: [],
+    lists: new Map(),
+    bodies: new Map(),
+  };
   const file = compileFile(settings, context);
   const hosts = compileHosts(settings.hosts, file, context);
   const rest = compileScope(settings, file, 'file', context);
@@ -91,6 +100,7 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
     hosts,
     rest,
     groups: context.groups,
+    maintenance: context.maintenance,
     tests: compileTests(settings.tests, new Set(routeNames(hosts, rest)), context),
     included: surroundings.included,
   };
@@ -115,6 +125,12 @@ function compileFile(settings: Settings, context: Context): ConfigScope {
     sticky: compileSticky(settings.sticky, ['sticky'], context, null),
     retry: compileRetry(settings.retry, ['retry'], report),
     hold: compileHold(settings.hold, ['hold'], context, null),
+    maintenance: compileMaintenance(
+      settings.maintenance,
+      { name: '*', path: ['maintenance'] },
+      context,
+      null,
+    ),
     timeouts,
     bodyBytes: sizeOfBody(DEFAULT_LIMITS.bodyBytes, settings.limits, ['limits'], report),
     bodyRate: rateOfBody(DEFAULT_LIMITS.bodyRate, settings.limits, ['limits'], report),

@@ -12,7 +12,7 @@ import type {
   TextsSettings,
 } from './settings.js';
 import type { Path } from './tree.js';
-import type { GroupConfig } from './types.js';
+import type { GroupConfig, MaintenanceConfig } from './types.js';
 
 /** The settings that the file, a host, a path and a conditional route have in common. */
 export type CommonSettings = Pick<
@@ -32,6 +32,8 @@ export interface Context {
   readonly book: ServerBook;
   /** Every server group compiled so far. */
   readonly groups: GroupConfig[];
+  /** Every place in maintenance compiled so far. */
+  readonly maintenance: MaintenanceConfig[];
   /** The line of a setting; 0 when it is not in the file. */
   readonly lineOf: (path: Path) => number;
   /** Reads a file that the configuration names. Throws a FileError or an error of the system. */

@@ -4,6 +4,7 @@ import { compileFirewall } from './firewall.js';
 import { compileGroupTerms, type GroupTerms, refuseStrayTerms } from './group-terms.js';
 import { compileHold } from './hold.js';
 import { overrideTimeouts, rateOfBody, sizeOfBody } from './limits.js';
+import { compileMaintenance } from './maintenance.js';
 import { compileLanguages, compileMatch, matchIdentity } from './match.js';
 import { groupsOf, type PathPattern, parsePath } from './pattern.js';
 import { type Candidate, checkInside, checkReach, matchOfPath } from './reach.js';
@@ -17,6 +18,7 @@ import type {
   ConditionalRoute,
   FirewallConfig,
   HoldConfig,
+  MaintenanceConfig,
   PathRoute,
   PathRule,
   RetryConfig,
@@ -45,6 +47,7 @@ export interface ConfigScope {
   readonly sticky: StickyConfig | null;
   readonly retry: RetryConfig;
   readonly hold: HoldConfig | null;
+  readonly maintenance: MaintenanceConfig | null;
   readonly timeouts: TimeoutsConfig;
   readonly bodyBytes: number;
   readonly bodyRate: number;
@@ -85,6 +88,7 @@ export function compileScope(
     paths: paths.list,
     fallback: rest,
     responseHeaders: place.rules.responseHeaders,
+    maintenance: place.maintenance,
     errorPages: place.rules.errorPages,
     languages: place.languages,
   };
@@ -182,6 +186,7 @@ function compilePaths(
         paths: [],
         fallback: toRoute(place, context),
         responseHeaders: place.rules.responseHeaders,
+        maintenance: place.maintenance,
         errorPages: place.rules.errorPages,
         languages: place.languages,
       },
@@ -220,6 +225,12 @@ export function enter(
     sticky: compileSticky(settings.sticky, [...path, 'sticky'], context, around.sticky),
     retry: compileRetry(settings.retry, [...path, 'retry'], report, around.retry),
     hold: compileHold(settings.hold, [...path, 'hold'], context, around.hold),
+    maintenance: compileMaintenance(
+      settings.maintenance,
+      { name: way.name, path: [...path, 'maintenance'] },
+      context,
+      around.maintenance,
+    ),
     timeouts,
     bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], report),
     bodyRate: rateOfBody(around.bodyRate, settings.limits, [...path, 'limits'], report),
@@ -276,6 +287,7 @@ function toRoute(place: ConfigScope, { lineOf }: Context): RouteConfig | null {
     sticky,
     retry,
     hold,
+    maintenance: place.maintenance,
     timeouts,
     bodyBytes,
     bodyRate,

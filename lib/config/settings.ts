@@ -255,6 +255,13 @@ export interface Settings {
    * with each that reaches it. After the time the client gets 503. false: no waiting.
    */
   readonly hold?: HoldTermsSetting;
+  /**
+   * Answers every request with 503 and Retry-After, with the page that error_pages has for it, while work is done
+   * here. Firewalls are asked before, requests in flight finish, and health checks go on. Inner places inherit it;
+   * false opens one of them. An operator does the same to a host for a time, without an edit of the file: lb
+   * maintenance --host HOST --for 30m.
+   */
+  readonly maintenance?: MaintenanceTermsSetting;
   /** Deadlines. 0 switches a deadline off. */
   readonly timeouts?: TimeoutsSettings;
   /** Limits on what clients may send, and on their connections. */
@@ -1123,6 +1130,13 @@ export interface HostSettings {
    * with each that reaches it. After the time the client gets 503. false: no waiting.
    */
   readonly hold?: HoldTermsSetting;
+  /**
+   * Answers every request with 503 and Retry-After, with the page that error_pages has for it, while work is done
+   * here. Firewalls are asked before, requests in flight finish, and health checks go on. Inner places inherit it;
+   * false opens one of them. An operator does the same to a host for a time, without an edit of the file: lb
+   * maintenance --host HOST --for 30m.
+   */
+  readonly maintenance?: MaintenanceTermsSetting;
   /** Deadlines that differ from those of the file. 0 switches a deadline off. */
   readonly timeouts?: RouteTimeoutsSettings;
   /** Limits that differ from those of the file. */
@@ -1226,6 +1240,13 @@ export interface PathSettings {
    * with each that reaches it. After the time the client gets 503. false: no waiting.
    */
   readonly hold?: HoldTermsSetting;
+  /**
+   * Answers every request with 503 and Retry-After, with the page that error_pages has for it, while work is done
+   * here. Firewalls are asked before, requests in flight finish, and health checks go on. Inner places inherit it;
+   * false opens one of them. An operator does the same to a host for a time, without an edit of the file: lb
+   * maintenance --host HOST --for 30m.
+   */
+  readonly maintenance?: MaintenanceTermsSetting;
   /** Deadlines that differ from those of the file. 0 switches a deadline off. */
   readonly timeouts?: RouteTimeoutsSettings;
   /** Limits that differ from those of the file. */
@@ -1311,6 +1332,13 @@ export interface RouteSettings {
    * with each that reaches it. After the time the client gets 503. false: no waiting.
    */
   readonly hold?: HoldTermsSetting;
+  /**
+   * Answers every request with 503 and Retry-After, with the page that error_pages has for it, while work is done
+   * here. Firewalls are asked before, requests in flight finish, and health checks go on. Inner places inherit it;
+   * false opens one of them. An operator does the same to a host for a time, without an edit of the file: lb
+   * maintenance --host HOST --for 30m.
+   */
+  readonly maintenance?: MaintenanceTermsSetting;
   /** Deadlines that differ from those of the file. 0 switches a deadline off. */
   readonly timeouts?: RouteTimeoutsSettings;
   /** Limits that differ from those of the file. */
@@ -1597,6 +1625,17 @@ export interface HoldTermsSettings {
 
 /** A duration such as 10s, false, or a map with for. */
 export type HoldTermsSetting = DurationSetting | number | false | HoldTermsSettings;
+
+/** True, false, or a map with allow and retry_after. */
+export interface MaintenanceTermsSettings {
+  /** Addresses and CIDRs of the clients that are served as usual: those who do the work. */
+  readonly allow?: ClientIpsSetting;
+  /** What Retry-After says: when clients may come back. Default: "60s". */
+  readonly retry_after?: DurationSetting;
+}
+
+/** True, false, or a map with allow and retry_after. */
+export type MaintenanceTermsSetting = boolean | MaintenanceTermsSettings;
 
 /** A page, such as status: 404 and file: pages/404.html. */
 export interface ErrorPageSettings {

@@ -102,6 +102,8 @@ export interface Config {
   readonly rest: ScopeConfig;
   /** Every group a route forwards to, once each. */
   readonly groups: readonly GroupConfig[];
+  /** Every place that says itself that it is in maintenance. */
+  readonly maintenance: readonly MaintenanceConfig[];
   /** Cases to run before the configuration is used. */
   readonly tests: readonly TestConfig[];
   /** The files that the settings file includes, in their order. */
@@ -145,6 +147,8 @@ export interface ScopeConfig {
   readonly fallback: RouteConfig | null;
   /** For local replies to requests that find no route here. */
   readonly responseHeaders: readonly HeaderRule[];
+  /** For requests that find no route here; null: they get 404. */
+  readonly maintenance: MaintenanceConfig | null;
   /** The error pages for a request that matches no route here. */
   readonly errorPages: readonly ErrorPageConfig[];
   /** The languages of what is served here when no route of `routes` asked for one; empty when not set. */
@@ -205,6 +209,17 @@ export interface HoldConfig {
   readonly maxRequests: number;
 }
 
+/** A place of the settings file where requests are answered with 503 while work is done. */
+export interface MaintenanceConfig {
+  /** The name of the place, as in the names of its routes. */
+  readonly name: string;
+  readonly line: number;
+  /** CIDRs, as written, of the clients that are served as usual. */
+  readonly allow: readonly string[];
+  /** ms */
+  readonly retryAfter: number;
+}
+
 /** The route of a request, with all that applies to it. */
 export interface RouteConfig {
   /** The name in logs and of `{route}`: `default`, `www.mango.com`, `www.mango.com/img`, `www.mango.com#1`. Unique. */
@@ -220,6 +235,8 @@ export interface RouteConfig {
   readonly retry: RetryConfig;
   /** null: a request that finds no usable server is answered at once. */
   readonly hold: HoldConfig | null;
+  /** null: requests are served. */
+  readonly maintenance: MaintenanceConfig | null;
   readonly timeouts: TimeoutsConfig;
   /** Bytes of a request body; 0 is no limit. */
   readonly bodyBytes: number;

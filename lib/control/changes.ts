@@ -2,6 +2,8 @@ import type { Availability } from '../base/observer.js';
 import { atOnce, type Steps } from '../base/slices.js';
 import { ValueError } from '../base/units.js';
 import type { ServerConfig } from '../config/types.js';
+import type { HostMaintenance } from '../routing/host-maintenance.js';
+import { isHostMaintenance } from './maintained-hosts.js';
 import { readServer, writeServer } from './server-entry.js';
 import type { NewServer } from './status/operations.js';
 
@@ -23,6 +25,8 @@ export interface Changes {
   readonly fileWeights: ReadonlyMap<string, readonly number[]>;
   readonly added: readonly Move[];
   readonly removed: readonly Move[];
+  /** The hosts in maintenance. */
+  readonly maintenance: readonly HostMaintenance[];
 }
 
 /** Keeps changes beyond the end of the process. */
@@ -43,7 +47,7 @@ export function writeChanges(changes: Changes): string {
 
 /** Like `writeChanges`, in steps: there may be changes of thousands of servers. */
 export function* writeSteps(changes: Changes): Steps<string> {
-  const { weights, availability, fileWeights, added, removed } = changes;
+  const { weights, availability, fileWeights, added, removed, maintenance } = changes;
   const parts = [
     `"version": ${VERSION}`,
     `"weights": ${yield* writeMap(weights)}`,
@@ -51,6 +55,7 @@ export function* writeSteps(changes: Changes): Steps<string> {
     `"file_weights": ${yield* writeMap(fileWeights)}`,
     `"added": ${yield* writeMoves(added)}`,
     `"removed": ${yield* writeMoves(removed.map(withoutTls))}`,
+    `"maintenance": ${indented(maintenance, 2)}`,
   ];
   return `{\n  ${parts.join(',\n  ')}\n}\n`;
 }
@@ -93,6 +98,8 @@ export function readChanges(text: string): Changes {
     fileWeights: readMap(kept.file_weights ?? {}, 'file_weights', isWeights),
     added: readMoves(kept.added, 'added'),
     removed: readMoves(kept.removed, 'removed'),
+    // As above.
+    maintenance: readMaintenance(kept.maintenance ?? []),
   };
 }
 
@@ -122,6 +129,13 @@ function readMoves(value: unknown, what: string): readonly Move[] {
     if (typeof route !== 'string') throw new ValueError(`${what} has an entry without a route`);
     return { route, server: readServer(settings as unknown as NewServer) };
   });
+}
+
+function readMaintenance(value: unknown): readonly HostMaintenance[] {
+  if (!Array.isArray(value)) throw new ValueError('maintenance is not a list');
+  const bad = value.find((item) => !isHostMaintenance(item));
+  if (bad !== undefined) throw new ValueError(`maintenance cannot be ${JSON.stringify(bad)}`);
+  return value.map(({ host, since, until, allow }: HostMaintenance) => ({ host, since, until, allow }));
 }
 
 function asRecord(value: unknown, what: string): JsonRecord {

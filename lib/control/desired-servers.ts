@@ -5,6 +5,7 @@ import type { Config, GroupConfig, ServerConfig } from '../config/types.js';
 import type { DiscoveredServer } from '../discovery/contract.js';
 import { type Changes, isWeight, type Move } from './changes.js';
 import { FileIndex, type Listing } from './file-index.js';
+import { MaintainedHosts } from './maintained-hosts.js';
 import { type ProvidedChange, type ProvidedListing, ProvidedServers } from './provided-servers.js';
 import { amongOthers, isSame, readServer } from './server-entry.js';
 import type { Entry, ServerList } from './server-list.js';
@@ -53,6 +54,8 @@ export class DesiredServers {
   readonly #addedAt = new Map<string, string>();
   /** By the name of a removed server: the groups of the file that list it and have it still, or again. */
   readonly #removed = new Map<string, ReadonlySet<GroupConfig>>();
+  /** The hosts that operators have put into maintenance. */
+  readonly maintenance = new MaintainedHosts();
   #provided: ProvidedServers;
   /** By the name of a server that was removed, and that a source tells of: where it is left out. */
   readonly #excluded = new Map<string, ReadonlyMap<GroupConfig, ServerConfig>>();
@@ -331,19 +334,21 @@ export class DesiredServers {
       fileWeights: new Map(this.#fileWeights),
       added: [...this.#added],
       removed,
+      maintenance: this.maintenance.list,
     };
   }
 
   /** Makes the changes of a previous process, like `applyFile`. Returns a line for each change that is dropped. */
-  restore({ weights, availability, fileWeights, added, removed }: Changes): readonly string[] {
+  restore({ weights, availability, fileWeights, added, removed, maintenance }: Changes): readonly string[] {
     this.#forgetAll();
+    const ended = this.maintenance.restore(maintenance, this.#file.config);
     for (const [name, weight] of weights) this.#weights.set(name, weight);
     for (const [name, to] of availability) this.#availability.set(name, to);
     for (const name of [...weights.keys(), ...availability.keys()])
       this.#fileWeights.set(name, fileWeights.get(name) ?? this.#file.weightsOf(name));
     for (const move of added) this.#addMove(move);
     this.#takeRemovals(removed);
-    const dropped = [...this.#followRemoved(), ...this.#followAdded(added), ...this.#followEdits()];
+    const dropped = [...ended, ...this.#followRemoved(), ...this.#followAdded(added), ...this.#followEdits()];
     for (const name of [...this.#fileWeights.keys()]) this.#forgetSettled(name);
     return dropped;
   }
@@ -543,6 +548,7 @@ export class DesiredServers {
       for (const group of groups.keys())
         lines.push(`servers of ${this.#file.routeOf(group)}: without ${name} (${there})`);
     }
+    for (const { host } of this.maintenance.list) lines.push(`maintenance of ${host} (file: none)`);
     return lines;
   }
 

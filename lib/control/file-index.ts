@@ -31,6 +31,7 @@ export class FileIndex {
   /** Routes that have servers, in the order of the file. */
   readonly routes: readonly { readonly name: string; readonly group: GroupConfig }[];
   readonly groups: readonly GroupConfig[];
+  readonly config: Config;
   readonly #groupOf = new Map<string, GroupConfig>();
   readonly #routesOf = new Map<GroupConfig, string[]>();
   /** By the key of a source: the groups that have servers of it. */
@@ -43,6 +44,7 @@ export class FileIndex {
   private constructor(config: Config) {
     this.routes = forwardingRoutes(config);
     this.groups = config.groups;
+    this.config = config;
   }
 
   static of(config: Config): FileIndex {

@@ -2,6 +2,7 @@ import type { Availability } from '../base/observer.js';
 import { atOnce, inLaterSlices, type Steps } from '../base/slices.js';
 import type { Config, GroupConfig } from '../config/types.js';
 import type { DiscoveredServer } from '../discovery/contract.js';
+import { type HostMaintenance, HostMaintenances } from '../routing/host-maintenance.js';
 import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
 import type { Server } from '../servers/server.js';
 import type { Changes } from './changes.js';
@@ -90,6 +91,7 @@ export class RoutedServers {
     this.#snapshot = atOnce(deps.snapshotSteps(config, (group) => plan.of(group), null));
     atOnce(this.#snapshot.takeOver());
     atOnce(this.servers.install(plan, this.#desired, []));
+    this.#followMaintenance();
   }
 
   /** The snapshot for the next request. */
@@ -177,6 +179,7 @@ export class RoutedServers {
     const old = this.#snapshot;
     this.#desired = desired;
     this.#snapshot = snapshot;
+    this.#followMaintenance();
     const left = this.servers.install(plan, desired, names);
     return { left, old, dropped };
   }
@@ -217,6 +220,19 @@ export class RoutedServers {
     if (this.#touched === null) return;
     this.#touched.add(name);
     this.#moved.add(name);
+  }
+
+  // The maintenance of hosts.
+
+  /** `maintenance`: null ends it. */
+  setHostMaintenance(host: string, maintenance: HostMaintenance | null): void {
+    this.#desired.maintenance.set(host, maintenance);
+    this.#followMaintenance();
+  }
+
+  #followMaintenance(): void {
+    const { list } = this.#desired.maintenance;
+    this.#snapshot.setMaintenances(HostMaintenances.of(list, this.#deps.clock));
   }
 
   // A change of one server.

@@ -4,9 +4,11 @@ import type { Clock, TimerWheel } from '../base/timer-wheel.js';
 import type { Config } from '../config/types.js';
 import type { DiscoveredServer } from '../discovery/contract.js';
 import type { ThreadReader } from '../observe/thread-reader.js';
+import type { HostMaintenance } from '../routing/host-maintenance.js';
 import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
 import type { ChangeStore, Changes, Move } from './changes.js';
 import type { DesiredServers } from './desired-servers.js';
+import { MaintenanceEnds } from './maintenance-ends.js';
 import type { ManagedServers } from './managed-servers.js';
 import { RouteStates, RouteTable } from './route-states.js';
 import { type PreparedServers, RoutedServers, type RoutedServersDeps } from './routed-servers.js';
@@ -17,7 +19,7 @@ import {
   differenceOf,
   type Entry,
 } from './server-list.js';
-import type { NewServer, Operations } from './status/operations.js';
+import type { MaintenanceTerms, NewServer, Operations } from './status/operations.js';
 import type { Telemetry } from './telemetry.js';
 
 /** A change of one server as plain data, for other threads, which make the same one. */
@@ -26,6 +28,12 @@ export type ServerOperation =
   | { readonly what: 'weight'; readonly name: string; readonly weight: number }
   | { readonly what: 'add'; readonly name: string; readonly move: Move; readonly weight: number | undefined }
   | { readonly what: 'remove'; readonly name: string }
+  /** `maintenance`: null ends it. */
+  | {
+      readonly what: 'maintenance';
+      readonly host: string;
+      readonly maintenance: HostMaintenance | null;
+    }
   /** `names`: of the servers that it concerns. */
   | {
       readonly what: 'provide';
@@ -72,6 +80,7 @@ export class ServerRegistry implements Operations {
     requestsSummed: () => this.#reportDrained(),
   };
   readonly routes: RouteStates;
+  readonly #maintenanceEnds: MaintenanceEnds;
   readonly #parts: RegistryDeps;
   readonly #observer: Observer;
   /** Were changes of the previous process dropped, because the file was edited meanwhile? */
@@ -89,6 +98,7 @@ export class ServerRegistry implements Operations {
     for (const line of dropped) this.#observer.event?.({ what: 'warning', message: line });
     this.#hasDropped = dropped.length > 0;
     const { clock, wheel } = parts;
+    this.#maintenanceEnds = new MaintenanceEnds(wheel, clock, (host) => this.#setMaintenance(host, null));
     const table = atOnce(RouteTable.build(this.snapshot, clock));
     this.routes = new RouteStates(clock, wheel, this.#observer, table, (server) =>
       this.servers.wasChecked(server),
@@ -112,6 +122,7 @@ export class ServerRegistry implements Operations {
   start(): void {
     this.routed.start();
     this.routes.start();
+    this.#maintenanceEnds.follow(this.desired.maintenance.list);
     // Otherwise the next process would drop the change again, or revive it if the old text of the file returns.
     if (this.#hasDropped) this.#keepChanges();
   }
@@ -163,6 +174,7 @@ export class ServerRegistry implements Operations {
     const { left, old, dropped } = this.routed.install(prepared);
     for (const name of touched) noteDifference(name, before, this.desired, differences);
     this.routes.install(table);
+    this.#maintenanceEnds.follow(this.desired.maintenance.list);
     this.#parts.install(snapshot);
     return this.#afterInstall(old, left, [...differences.values()], dropped);
   }
@@ -209,6 +221,29 @@ export class ServerRegistry implements Operations {
     }
     this.#reportRoutes();
     this.#reportDrained();
+  }
+
+  // The maintenance of hosts.
+
+  /** As in `MaintenanceOperations`. */
+  setHostMaintenance(asked: string, terms: MaintenanceTerms | null): void {
+    const { config } = this.snapshot;
+    const { host, maintenance } = this.desired.maintenance.plan(
+      asked,
+      terms,
+      config,
+      this.#parts.clock.wall(),
+    );
+    this.#setMaintenance(host, maintenance);
+  }
+
+  #setMaintenance(host: string, maintenance: HostMaintenance | null): void {
+    this.routed.setHostMaintenance(host, maintenance);
+    this.#maintenanceEnds.follow(this.desired.maintenance.list);
+    this.#replay({ what: 'maintenance', host, maintenance });
+    const until = maintenance?.until ?? null;
+    this.#observer.event?.({ what: 'host_maintenance', host, on: maintenance !== null, until });
+    this.#keepChanges();
   }
 
   // A change of one server.

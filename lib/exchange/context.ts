@@ -195,11 +195,19 @@ export interface CompiledRoute {
   readonly retry: RetryPolicy;
   /** Requests that wait until a server is back; null: none do. */
   readonly hold: HoldLine | null;
+  /** null: the route is open. */
+  readonly maintenance: Maintenance | null;
   readonly timeouts: TimeoutsConfig;
   /** Bytes of a request body; 0 is no limit. */
   readonly bodyBytes: number;
   /** Fewest bytes of a body per second; 0 is no limit. */
   readonly bodyRate: number;
+}
+
+/** A place that serves only some clients while work is done. */
+export interface Maintenance {
+  /** What a request of the client is answered; null: it is served. */
+  judge(client: IpAddress): LocalReply | null;
 }
 
 /** The selector in force for a route: after a reload, requests in flight may find all their servers gone. */

@@ -90,7 +90,8 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
     this.#recorder.route = context.destination === null ? '' : context.destination.name;
     if (objection !== null) {
       const { status, reason, detail, fields } = objection;
-      if (reason !== 'no_route') client.turnAway();
+      // Uploads of clients that did nothing wrong are read to their end, so that the answer reaches them.
+      if (reason !== 'no_route' && reason !== 'maintenance') client.turnAway();
       this.#settle(reason, detail, this.#reply(client, status, reason, undefined, fields));
       return;
     }

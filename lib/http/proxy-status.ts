@@ -34,6 +34,7 @@ const ERROR_TYPES: { readonly [reason in Reason]: string } = {
   banned: 'http_request_denied',
   rate_limited: 'http_request_denied',
   too_many_requests: 'http_request_denied',
+  maintenance: 'destination_unavailable',
   shutdown: 'proxy_internal_response',
 };
 

@@ -3,7 +3,13 @@ import type { IpAddress } from '../base/ip-address.js';
 import type { Reason } from '../base/observer.js';
 import type { TlsInfo } from '../base/transport-info.js';
 import { BudgetExhausted } from '../base/work-budget.js';
-import type { CompiledRoute, LocalReply, RequestContext, RequestStages } from '../exchange/context.js';
+import type {
+  CompiledRoute,
+  LocalReply,
+  Maintenance,
+  RequestContext,
+  RequestStages,
+} from '../exchange/context.js';
 import type { Firewall } from '../firewall/firewall.js';
 import { FORBIDDEN, type GuardName } from '../firewall/guard.js';
 import type { Verdict } from '../firewall/verdict.js';
@@ -11,6 +17,7 @@ import type { ClientSide } from '../http/flow.js';
 import { clientAddress } from '../http/forwarded.js';
 import type { Refusal } from '../http/refusal.js';
 import type { RouteRules } from '../rules/route-rules.js';
+import type { HostMaintenances } from './host-maintenance.js';
 import { keepsOut, type RouteMatch, type Router } from './router.js';
 
 const NO_ROUTE: LocalReply = { status: 404, reason: 'no_route', detail: '', fields: '' };
@@ -46,12 +53,17 @@ const REASONS: { readonly [guard in GuardName]: Reason } = {
   other_reading: 'blocked_path',
 };
 
-/** The order of the stages between a parsed head and the first attempt. Made for one configuration, and frozen with it. */
+/**
+ * The order of the stages between a parsed head and the first attempt. Made for one configuration; only the hosts in
+ * maintenance change meanwhile.
+ */
 export class CompiledStages implements RequestStages {
   readonly #firewall: Firewall | null;
   readonly #router: Router<CompiledRoute>;
   readonly #trusted: AddressSet;
   readonly proxyName: string;
+  /** The hosts that operators have put into maintenance; null, which costs nothing: there are none. */
+  maintenances: HostMaintenances | null = null;
 
   constructor(
     firewall: Firewall | null,
@@ -103,7 +115,7 @@ export class CompiledStages implements RequestStages {
       const resolution = this.#router.resolve(view);
       if (resolution === null) {
         context.lostRules = this.#router.lostRulesOf(view);
-        return NO_ROUTE;
+        return this.#closed(context, this.#router.maintenanceOf(view)) ?? NO_ROUTE;
       }
       const destination = resolution.attached;
       context.destination = destination;
@@ -118,6 +130,11 @@ export class CompiledStages implements RequestStages {
         const bypass = this.#bypasses(context, resolution);
         if (bypass !== null) return bypass;
       }
+      // After the guards: who is kept out learns nothing of it. Before anything is made of the request.
+      if (this.maintenances !== null || destination.maintenance !== null) {
+        const closed = this.#closed(context, destination.maintenance);
+        if (closed !== null) return closed;
+      }
       if (!destination.rules.editsRequests || destination.selector === null) return null;
       const problem = destination.rules.editRequest(context, context.requestEdit);
       return problem === null ? null : refused(problem);
@@ -125,6 +142,11 @@ export class CompiledStages implements RequestStages {
       if (!(error instanceof BudgetExhausted)) throw error;
       return TOO_COSTLY;
     }
+  }
+
+  /** What is answered while the host or the place of the route is in maintenance; null: the request is served. */
+  #closed({ view, client }: RequestContext, place: Maintenance | null): LocalReply | null {
+    return this.maintenances?.judge(view.host, client) ?? place?.judge(client) ?? null;
   }
 
   /** Would a server that reads the path in another way serve a route whose guards this request has not passed? */

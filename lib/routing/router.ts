@@ -2,12 +2,15 @@ import { atOnce, type Steps } from '../base/slices.js';
 import { everyRouteOf } from '../config/every-route.js';
 import type { PathPattern } from '../config/pattern.js';
 import { compileRegex, type Regex } from '../config/regex.js';
-import type { Config, HostName, RouteConfig, ScopeConfig } from '../config/types.js';
+import type { Config, RouteConfig, ScopeConfig } from '../config/types.js';
+import type { Maintenance } from '../exchange/context.js';
 import { otherReadings } from '../firewall/path-readings.js';
 import type { RequestView } from '../http/request-view.js';
 import { Conditions, firstMet } from '../rules/match.js';
 import { type Captures, matchRegex, NO_CAPTURES } from '../rules/pattern.js';
 import { NO_RULES, RouteRules } from '../rules/route-rules.js';
+import { PlaceInMaintenance } from './host-maintenance.js';
+import { HostTable } from './host-table.js';
 
 /** The routes of one host. */
 interface HostRoutes<T> {
@@ -70,6 +73,11 @@ export class Router<T> {
     return this.#siteOf(view).scope.lostRules;
   }
 
+  /** The maintenance of the place where a request was looked for for which `resolve` returned null. */
+  maintenanceOf(view: RequestView): Maintenance | null {
+    return this.#siteOf(view).scope.maintenance;
+  }
+
   /** The match of a request whose path has no problem; null when nothing matches: 404. */
   resolve(view: RequestView): RouteMatch<T> | null {
     return (this.#only ?? this.#siteOf(view)).scope.resolve(view, NO_CAPTURES);
@@ -97,44 +105,6 @@ function* siteOf<T>(
   return { scope, otherWays: OtherWays.in(config, scope) };
 }
 
-/**
- * Values by host name: the exact name, else the longest wildcard. The cost of a search does not depend on the number of
- * hosts.
- */
-export class HostTable<T> {
-  readonly #exact = new Map<string, T>();
-  /** By suffix, which begins with a dot. */
-  readonly #wildcards = new Map<string, T>();
-  #longestSuffix = 0;
-
-  add(name: HostName, value: T): void {
-    if (name.kind === 'exact') {
-      this.#exact.set(name.name, value);
-    } else {
-      this.#wildcards.set(name.suffix, value);
-      this.#longestSuffix = Math.max(this.#longestSuffix, name.suffix.length);
-    }
-  }
-
-  get isEmpty(): boolean {
-    return this.#exact.size === 0 && this.#wildcards.size === 0;
-  }
-
-  /** `host`: in lower case, without port and final dot. A star stands for one or more labels, so never for an empty text. */
-  find(host: string): T | undefined {
-    const exact = this.#exact.get(host);
-    if (exact !== undefined || this.#wildcards.size === 0) return exact;
-    // Skips suffixes longer than any in the table: a Host may be as long as a head.
-    let dot = host.indexOf('.', Math.max(1, host.length - this.#longestSuffix));
-    while (dot !== -1) {
-      const value = this.#wildcards.get(host.slice(dot));
-      if (value !== undefined) return value;
-      dot = host.indexOf('.', dot + 1);
-    }
-    return undefined;
-  }
-}
-
 /** The route of a request. Without captures, all requests of the route share one object. */
 export interface RouteMatch<T> {
   readonly route: RouteConfig;
@@ -157,6 +127,7 @@ export class Scope<T> {
 
   /** For local replies to requests that match no route here. */
   readonly lostRules: RouteRules;
+  readonly maintenance: Maintenance | null;
 
   private constructor(config: ScopeConfig, resolutionOf: (route: RouteConfig) => RouteMatch<T>) {
     this.#conditions = config.routes.map(({ match }) => new Conditions(match));
@@ -167,6 +138,7 @@ export class Scope<T> {
       responseHeaders: config.responseHeaders,
       errorPages: config.errorPages,
     });
+    this.maintenance = PlaceInMaintenance.of(config.maintenance);
     this.#hasPaths = config.paths.length > 0;
     this.#fallback = config.fallback === null ? null : resolutionOf(config.fallback);
   }

@@ -1,13 +1,15 @@
 import type { AddressSet } from '../base/address-set.js';
 import type { Steps } from '../base/slices.js';
 import type { Config, FirewallConfig, GroupConfig } from '../config/types.js';
-import type { CompiledRoute, CurrentSelector, RequestStages, ServerSelector } from '../exchange/context.js';
+import type { CompiledRoute, CurrentSelector, ServerSelector } from '../exchange/context.js';
 import type { HoldLine } from '../exchange/hold-line.js';
 import type { StickyTokens } from '../exchange/sticky-cookie.js';
 import type { StickyMemory } from '../exchange/sticky-memory.js';
 import type { Firewall } from '../firewall/firewall.js';
 import type { ServerGroup } from '../servers/server-group.js';
 import type { SharedMemory } from '../shared/shared-memory.js';
+import type { CompiledStages } from './compiled-stages.js';
+import type { HostMaintenances } from './host-maintenance.js';
 import type { Router } from './router.js';
 
 /** The selector of a route, and the pointer to its current selector, which each snapshot passes to the next. */
@@ -21,7 +23,7 @@ export interface SnapshotParts {
   readonly config: Config;
   readonly trusted: AddressSet;
   readonly firewall: Firewall | null;
-  readonly pipeline: RequestStages;
+  readonly pipeline: CompiledStages;
   readonly router: Router<CompiledRoute>;
   readonly memory: StickyMemory;
   readonly shared: SharedMemory;
@@ -56,7 +58,7 @@ export class RoutingSnapshot {
   readonly tellsVia: boolean;
   /** Applies before all routes, and at accept. */
   readonly firewall: Firewall | null;
-  readonly pipeline: RequestStages;
+  readonly pipeline: CompiledStages;
   readonly router: Router<CompiledRoute>;
   /** Which server served which client, for sticky values; kept over a reload. */
   readonly memory: StickyMemory;
@@ -103,6 +105,11 @@ export class RoutingSnapshot {
       group.release();
       yield;
     }
+  }
+
+  /** From the next request on; null: no host is in maintenance. */
+  setMaintenances(hosts: HostMaintenances | null): void {
+    this.pipeline.maintenances = hosts;
   }
 
   /** Each firewall once, the one before all routes first. */

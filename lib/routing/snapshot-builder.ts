@@ -33,6 +33,7 @@ import type { Server } from '../servers/server.js';
 import { ServerGroup } from '../servers/server-group.js';
 import { SharedMemory } from '../shared/shared-memory.js';
 import { CompiledStages } from './compiled-stages.js';
+import { PlaceInMaintenance } from './host-maintenance.js';
 import { Router } from './router.js';
 import { type RouteSelector, RoutingSnapshot } from './routing-snapshot.js';
 
@@ -160,7 +161,8 @@ export class SnapshotBuilder {
   }
 
   #compile(route: RouteConfig): CompiledRoute {
-    const { name, action, rules, sticky, firewalls, retry, hold, timeouts, bodyBytes, bodyRate } = route;
+    const { name, action, rules, sticky, firewalls, retry, hold, timeouts } = route;
+    const { maintenance, bodyBytes, bodyRate } = route;
     return Object.freeze({
       name,
       selector: action.kind === 'forward' ? this.#selector(name, action.group, sticky) : null,
@@ -171,6 +173,7 @@ export class SnapshotBuilder {
           ? null
           : new FirewallChain(firewalls.map((firewall) => this.#firewall(firewall, 'requests'))),
       hold: hold === null ? null : this.#holdLine(name, hold),
+      maintenance: PlaceInMaintenance.of(maintenance),
       retry: new RetryPolicy(retry, this.#budget(action, retry.budget)),
       timeouts,
       bodyBytes,

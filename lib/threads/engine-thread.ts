@@ -239,6 +239,9 @@ export class EngineThread {
       case 'remove':
         routed.removeServer(operation.name);
         break;
+      case 'maintenance':
+        routed.setHostMaintenance(operation.host, operation.maintenance);
+        break;
       case 'provide':
         routed.provide(operation.source, operation.servers);
         this.#numbers.keep(routed.servers);

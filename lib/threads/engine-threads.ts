@@ -122,7 +122,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
   /** Makes an operation in all threads; resolves when all have made it. */
   replay(operation: ServerOperation): Promise<void> {
     const { what } = operation;
-    const names = what === 'provide' ? operation.names : [operation.name];
+    const names = namesIn(operation);
     if (what === 'add' || what === 'remove' || what === 'provide')
       for (const name of names) this.#moved?.add(name);
     const present = this.#deps.present();
@@ -538,4 +538,10 @@ function whileItAnswers<T>(thread: WorkerThread, asked: Promise<T>): Promise<T> 
   };
   const timer = setInterval(look, HANGS_MS);
   return asked.finally(() => clearInterval(timer));
+}
+
+/** The names of the servers that an operation is about. */
+function namesIn(operation: ServerOperation): readonly string[] {
+  if (operation.what === 'provide') return operation.names;
+  return operation.what === 'maintenance' ? [] : [operation.name];
 }

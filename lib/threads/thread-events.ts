@@ -21,6 +21,7 @@ const TELLERS: { readonly [what in BalancerEvent['what']]: 'engine' | 'control' 
   weight: 'control',
   added: 'control',
   removed: 'control',
+  host_maintenance: 'control',
   discovered: 'control',
   source_failed: 'control',
   source_recovered: 'control',

@@ -5,12 +5,17 @@ import { systemClock } from '../../lib/base/timer-wheel.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { Config } from '../../lib/config/types.js';
 import type { CertificateReload } from '../../lib/control/certificates.js';
-import { type NewServer, OperationError } from '../../lib/control/status/operations.js';
+import {
+  type MaintenanceTerms,
+  type NewServer,
+  OperationError,
+} from '../../lib/control/status/operations.js';
 import type {
   BalancerState,
   BalancerStatus,
   BanList,
   CertificateStatus,
+  MaintenanceStatus,
   ServerState,
   ServerStatus,
   StatusCounts,
@@ -49,6 +54,7 @@ export class FakeSubject implements AdminTarget {
   threads: ThreadFigures[] = [];
   /** Clients. */
   banned: string[] = [];
+  maintained: MaintenanceStatus[] = [];
   readonly log: StatusEvent[] = [];
   readonly #listeners = new Set<(event: StatusEvent) => void>();
 
@@ -146,6 +152,7 @@ export class FakeSubject implements AdminTarget {
           bans: this.banned.length,
         },
       ],
+      maintenance: this.maintained,
       certificates: this.certificates(),
       providers: [
         {
@@ -226,6 +233,24 @@ export class FakeSubject implements AdminTarget {
     if (!this.banned.includes(client)) throw new OperationError('unknown_ban', `${client} is not banned`);
     this.banned = this.banned.filter((one) => one !== client);
     return ['firewall_rules'];
+  }
+
+  maintenances(): readonly MaintenanceStatus[] {
+    return this.maintained;
+  }
+
+  setHostMaintenance(host: string, terms: MaintenanceTerms | null): void {
+    const before = this.maintained.length;
+    this.maintained = this.maintained.filter(({ name }) => name !== host);
+    if (terms === null) {
+      if (this.maintained.length === before)
+        throw new OperationError('unknown_host', `${host} is not in maintenance by an operator`);
+      return;
+    }
+    const { forMs = null, allow = [] } = terms;
+    const since = 1_700_000_000_000;
+    const until = forMs === null ? null : since + forMs;
+    this.maintained.push({ name: host, by: 'operator', since, until, allow });
   }
 
   events(since: number): readonly StatusEvent[] {

@@ -137,6 +137,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     bodyBytes: 0,
     bodyRate: 0,
     hold: null,
+    maintenance: null,
   };
   const pipeline: RequestStages = {
     lostRules: rules,

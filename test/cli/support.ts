@@ -17,6 +17,7 @@ import type {
   BalancerStatus,
   BanList,
   CertificateStatus,
+  MaintenanceStatus,
   ServerStatus,
   StatusEvent,
 } from '../../lib/control/status/status.js';
@@ -153,6 +154,14 @@ export class FakeBalancer implements Balancer {
 
   removeServer(name: string): void {
     this.told.push(`${name} remove`);
+  }
+
+  setHostMaintenance(host: string): void {
+    this.told.push(`${host} maintenance`);
+  }
+
+  maintenances(): readonly MaintenanceStatus[] {
+    return [];
   }
 
   /** Of a real one that was never started. */

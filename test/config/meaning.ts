@@ -59,7 +59,7 @@ function differing<T extends object>(settings: T, defaults: T): object {
 
 function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config): object {
   const timeouts = differing(route.timeouts, defaults);
-  const { name, line, action, rules, sticky, retry, hold, bodyBytes, bodyRate } = route;
+  const { name, line, action, rules, sticky, retry, hold, maintenance, bodyBytes, bodyRate } = route;
   return {
     name,
     line,
@@ -70,6 +70,7 @@ function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config):
     ...(Object.keys(timeouts).length > 0 && { timeouts }),
     ...(write(retry) !== write(DEFAULT_RETRY) && { retry }),
     ...(hold && { hold }),
+    ...(maintenance && { maintenance: maintenance.name }),
     ...(bodyBytes !== limits.bodyBytes && { bodyBytes }),
     ...(bodyRate !== limits.bodyRate && { bodyRate }),
   };

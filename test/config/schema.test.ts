@@ -109,6 +109,7 @@ const MAPS: readonly (readonly [name: string, required: object, file: (map: obje
   ['healthCheck', { path: '/' }, (health_check) => ({ health_check })],
   ['listenerTls', { certificates: ['a.pem'] }, (tls) => ({ listen: [{ address: 443, tls }] }) as Settings],
   ['holdTerms', { for: '5s' }, (hold) => ({ servers: ['localhost:5001'], hold }) as Settings],
+  ['maintenanceTerms', {}, (maintenance) => ({ respond: {}, maintenance }) as Settings],
   ['httpSource', { url: 'http://inventory.internal/' }, (http) => ({ servers: [{ http }] }) as Settings],
   ['hstsTerms', { max_age: '1y' }, (hsts) => ({ hsts }) as Settings],
   ['passiveHealth', {}, (passive_health) => ({ passive_health })],

@@ -121,6 +121,7 @@ export class Seen implements Observer {
       case 'closed':
       case 'discovered':
       case 'drained':
+      case 'host_maintenance':
       case 'listening':
       case 'reload_refused':
       case 'reloaded':

@@ -1,6 +1,7 @@
 import { parseAddress } from '../../base/address.js';
 import { parseServerAddress } from '../../base/server-address.js';
 import { parseDuration, ValueError } from '../../base/units.js';
+import { parseNetwork } from '../../config/network.js';
 import { MAX_WEIGHT } from '../../control/changes.js';
 import { type OptionName, type RemoteName, spoken, UsageError } from '../options.js';
 import { type Action, type RemoteOptions, readAdminOption } from './options.js';
@@ -27,7 +28,7 @@ const OPERANDS: { readonly [name in RemoteName]: readonly string[] } = {
 
 /** Parses the arguments of a command for a running balancer. Throws a UsageError. */
 export function remoteOptions(name: RemoteName, operands: readonly string[], values: Values): RemoteOptions {
-  const wanted = OPERANDS[name];
+  const wanted = name === 'maintenance' && values.has('host') ? [] : OPERANDS[name];
   const usage = [spoken(name), ...wanted].join(' ');
   if (operands.length < wanted.length) throw new UsageError(`too little is said: ${usage}.`);
   const [unexpected] = operands.slice(wanted.length);
@@ -57,8 +58,9 @@ function readAction(name: RemoteName, [first = '', second = '']: readonly string
       return { kind: name, server: first, weight: readWeight(second) };
     case 'add':
       return { kind: name, server: newServer(first, values) };
-    case 'ready':
     case 'maintenance':
+      return readMaintenance(first, values);
+    case 'ready':
     case 'remove':
       return { kind: name, server: first };
     case 'unban':
@@ -70,6 +72,27 @@ function readAction(name: RemoteName, [first = '', second = '']: readonly string
     case 'top':
       return { kind: name };
   }
+}
+
+/** Of a server, or of a host. */
+function readMaintenance(server: string, values: Values): Action {
+  const host = values.get('host');
+  const [time, allow] = [values.get('for'), values.get('allow')];
+  const isOff = values.has('off');
+  if (host === undefined) {
+    for (const option of ['for', 'allow', 'off'] as const)
+      if (values.has(option))
+        throw new UsageError(`--${option} is about a host: lb maintenance --host HOST --${option}.`);
+    return { kind: 'maintenance', server };
+  }
+  if (isOff && (time !== undefined || allow !== undefined))
+    throw new UsageError('--off ends it, so --for and --allow say nothing.');
+  if (isOff) return { kind: 'open_host', host };
+  const allowed = (allow ?? '').split(',').filter((one) => one !== '');
+  for (const one of allowed) readValue('--allow', () => parseNetwork(one));
+  const forMs = time === undefined ? null : readValue('--for', () => parseDuration(time));
+  if (forMs === 0) throw new UsageError('--for is more than 0, such as 30m.');
+  return { kind: 'close_host', host, forMs, allow: allowed };
 }
 
 function newServer(address: string, values: Values): NewServerView {

@@ -5,6 +5,7 @@ import type {
   BansView,
   CertificateView,
   EventView,
+  MaintenanceView,
   NewServerView,
   ServerView,
   StatusView,
@@ -91,6 +92,24 @@ export class AdminClient {
   async unban(client: string): Promise<readonly string[]> {
     const path = `/api/bans/${encodeURIComponent(client)}`;
     return (await this.#ask<{ rules: readonly string[] }>({ method: 'DELETE', path })).rules;
+  }
+
+  /** Returns what is in maintenance then. `forMs`: null for a maintenance that does not end by itself. */
+  async closeHost(
+    host: string,
+    forMs: number | null,
+    allow: readonly string[],
+  ): Promise<readonly MaintenanceView[]> {
+    const body = { host, for_ms: forMs, allow };
+    return this.#maintenances({ method: 'POST', path: '/api/maintenance', body });
+  }
+
+  async openHost(host: string): Promise<readonly MaintenanceView[]> {
+    return this.#maintenances({ method: 'DELETE', path: `/api/maintenance/${encodeURIComponent(host)}` });
+  }
+
+  async #maintenances(request: AdminRequest): Promise<readonly MaintenanceView[]> {
+    return (await this.#ask<{ maintenance: readonly MaintenanceView[] }>(request)).maintenance;
   }
 
   /** Makes it reload its settings file and returns its report. */

@@ -5,6 +5,14 @@ export type Action =
   | { readonly kind: 'status' | 'servers'; readonly watch: boolean }
   | { readonly kind: 'drain'; readonly server: string; readonly wait: boolean }
   | { readonly kind: 'ready' | 'maintenance' | 'remove'; readonly server: string }
+  | {
+      readonly kind: 'close_host';
+      readonly host: string;
+      /** null: it does not end by itself. */
+      readonly forMs: number | null;
+      readonly allow: readonly string[];
+    }
+  | { readonly kind: 'open_host'; readonly host: string }
   | { readonly kind: 'weight'; readonly server: string; readonly weight: number }
   | { readonly kind: 'add'; readonly server: NewServerView }
   | { readonly kind: 'unban'; readonly client: string }

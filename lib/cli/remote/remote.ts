@@ -1,5 +1,6 @@
 import { escapeForScreen } from '../../observe/escape.js';
-import { count } from '../error-text.js';
+import { clockTime } from '../../observe/timestamps.js';
+import { count, humanDuration } from '../error-text.js';
 import { StartSettingsError } from '../start-settings.js';
 import type { SignalSource } from '../stop-signals.js';
 import type { Terminal } from '../terminal.js';
@@ -91,6 +92,10 @@ class Conversation {
       case 'ready':
       case 'maintenance':
         return this.#setState(action.server, action.kind);
+      case 'close_host':
+        return this.#closeHost(action);
+      case 'open_host':
+        return this.#openHost(action.host);
       case 'weight':
         return this.#setWeight(action.server, action.weight);
       case 'add':
@@ -177,6 +182,26 @@ class Conversation {
     this.#warnOfRoutes(server);
   }
 
+  async #closeHost({ host, forMs, allow }: Extract<Action, { kind: 'close_host' }>): Promise<void> {
+    const { stdout } = this.#context;
+    const list = await this.#client.closeHost(host, forMs, allow);
+    if (this.#json) return this.#print(list);
+    const { bold } = stdout.paint;
+    const { until = null } = list.find(({ name }) => name === host.toLowerCase()) ?? {};
+    const end =
+      until === null || forMs === null ? '' : ` for ${humanDuration(forMs)}, until ${clockTime(until)}`;
+    const who = allow.length === 0 ? 'every client gets 503' : `all but ${allow.join(', ')} get 503`;
+    const command = `lb maintenance --host ${host === '*' ? "'*'" : host} --off ends it.`;
+    stdout.write(`${bold(hostText(host))} is in maintenance${end}: ${who}.\n${command}\n`);
+  }
+
+  async #openHost(host: string): Promise<void> {
+    const { stdout } = this.#context;
+    const list = await this.#client.openHost(host);
+    if (this.#json) this.#print(list);
+    else stdout.write(`${stdout.paint.bold(hostText(host))} is open again.\n`);
+  }
+
   async #setWeight(name: string, weight: number): Promise<void> {
     const { weight: before } = await this.#client.server(name);
     const server = await this.#client.change(name, { weight });
@@ -254,6 +279,11 @@ class Conversation {
     const { stdout, keyboard, signals, pause } = this.#context;
     return new Screen({ terminal: stdout, keyboard, signals, pause });
   }
+}
+
+/** How people call it. */
+function hostText(host: string): string {
+  return host === '*' ? 'every host' : escapeForScreen(host);
 }
 
 function left({ active }: ServerView): string {

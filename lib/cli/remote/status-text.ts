@@ -7,7 +7,7 @@ import { type Column, renderTable } from './columns.js';
 import { age, grouped, latency, percent } from './figures.js';
 import { serverTable } from './server-table.js';
 import { threadTable } from './thread-text.js';
-import type { BansView, BanView, RouteView, StatusView } from './view.js';
+import type { BansView, BanView, MaintenanceView, RouteView, StatusView } from './view.js';
 
 /** The size and colours of the output. */
 export interface Look {
@@ -125,9 +125,28 @@ function remarks(status: StatusView, paint: Paint): string {
     ]);
     if (told.length > 0) lines.push(`${paint.dim(`refused by ${rule}:`)} ${told.join(', ')}`);
   }
+  for (const one of status.maintenance ?? []) lines.push(maintenanceLine(one, status, paint));
   for (const provider of status.providers ?? []) lines.push(providerLine(provider, status, paint));
   for (const line of config.drift) lines.push(`${paint.dim('not in the file:')} ${escapeForScreen(line)}`);
   return lines.map((line) => `${line}\n`).join('');
+}
+
+/** `in maintenance: www.mango.com for 12 min more, except for 10.0.0.0/8` */
+function maintenanceLine(
+  { name, by, until, allow }: MaintenanceView,
+  { started_at, uptime_ms }: StatusView,
+  paint: Paint,
+): string {
+  const place = name === '*' ? 'every host' : escapeForScreen(name);
+  const end = until === null ? '' : ` until ${clockTime(until)}, ${age(until - started_at - uptime_ms)} more`;
+  const except = allow.length === 0 ? '' : `, except for ${escapeForScreen(listed(allow))}`;
+  return `${paint.yellow('in maintenance:')} ${place}${end}${except}${by === 'file' ? ' (by the file)' : ''}`;
+}
+
+/** The first three, and how many more. */
+function listed(items: readonly string[]): string {
+  const more = items.length > 3 ? ` and ${items.length - 3} more` : '';
+  return `${items.slice(0, 3).join(', ')}${more}`;
 }
 
 /** `3 servers of file /etc/lb/targets/*.json, which answered 4 s ago`. */

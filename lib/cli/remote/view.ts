@@ -19,6 +19,7 @@ export type ServerView = Omit<SnakeCased<ServerStatus>, 'events'>;
 export type RouteView = StatusView['routes'][number];
 export type ThreadView = StatusView['threads'][number];
 export type EventView = SnakeCased<StatusEvent>;
+export type MaintenanceView = StatusView['maintenance'][number];
 export type CertificateView = StatusView['certificates'][number];
 /** The content of `/api/bans`. */
 export type BansView = SnakeCased<BanList>;

@@ -46,6 +46,8 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
   #probe: Probe | null = null;
   /** A check is due, but too many others are running. */
   #waits = false;
+  /** A check was due, but the server is in maintenance: whoever works on it is left alone. */
+  #isPaused = false;
   #startedAt = 0;
   /** For checks at an address other than the server's, and what it was made from. */
   #tls: ServerTls | null = null;
@@ -84,6 +86,7 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     this.#check = check;
     this.#question = checkRequestOf(check, this.#server.address);
     this.#tlsFrom = null;
+    this.#isPaused = false;
     this.#tally.applyThresholds(check);
   }
 
@@ -139,8 +142,15 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
   }
 
   onDeadline(): void {
-    if (this.#services.slots.enter(this)) this.#ask();
+    if (this.#server.availability === 'maintenance') this.#isPaused = true;
+    else if (this.#services.slots.enter(this)) this.#ask();
     else this.#waits = true;
+  }
+
+  onServerChange({ availability }: EngineServer): void {
+    if (!this.#isPaused || availability === 'maintenance') return;
+    this.#isPaused = false;
+    this.start(0);
   }
 
   onSlot(): void {

@@ -29,6 +29,7 @@ import type {
   BalancerStatus,
   CertificateStatus,
   FirewallStatus,
+  MaintenanceStatus,
   RouteStatus,
   ServerStatus,
   ServerTlsStatus,
@@ -86,6 +87,7 @@ export function* statusSteps(sources: StatusDeps): Steps<BalancerStatus> {
     routes,
     servers,
     firewall: firewallStatuses(snapshot),
+    maintenance: maintenanceStatuses(registry, sources.loadedAt),
     certificates: sources.certificates(),
     acme: sources.orders(),
     providers: sources.providers,
@@ -342,4 +344,26 @@ function firewallStatuses(snapshot: RoutingSnapshot): readonly FirewallStatus[] 
     verdicts: firewall.counts.map(({ guard, refused, observed }) => ({ guard, refused, observed })),
     bans: countBans(firewall),
   }));
+}
+
+/** What is in maintenance: hosts by operators, then places of the file. */
+export function maintenanceStatuses(
+  { desired, snapshot }: ServerRegistry,
+  loadedAt: number,
+): readonly MaintenanceStatus[] {
+  const ofFile = snapshot.config.maintenance.map(({ name, allow }) => ({
+    name,
+    by: 'file' as const,
+    since: loadedAt,
+    until: null,
+    allow,
+  }));
+  const byOperators = desired.maintenance.list.map(({ host, since, until, allow }) => ({
+    name: host,
+    by: 'operator' as const,
+    since,
+    until,
+    allow,
+  }));
+  return [...byOperators, ...ofFile];
 }

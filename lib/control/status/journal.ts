@@ -85,6 +85,8 @@ function detailOf(event: BalancerEvent): string {
     case 'availability':
     case 'weight':
       return `${event.from} -> ${event.to}`;
+    case 'host_maintenance':
+      return maintenanceDetail(event);
     case 'added':
       return `to ${event.route}`;
     case 'upgraded':
@@ -127,6 +129,15 @@ function detailOf(event: BalancerEvent): string {
     default:
       return '';
   }
+}
+
+function maintenanceDetail({
+  host,
+  on,
+  until,
+}: Extract<BalancerEvent, { what: 'host_maintenance' }>): string {
+  if (!on) return `${host} is open again`;
+  return until === null ? host : `${host} until ${new Date(until).toISOString()}`;
 }
 
 function append(events: StatusEvent[], event: StatusEvent, most: number): void {

@@ -1,11 +1,12 @@
 import type { Availability } from '../../base/observer.js';
 import type { ServerTlsSetting } from '../../config/settings.js';
-import type { BanList } from './status.js';
+import type { BanList, MaintenanceStatus } from './status.js';
 
 /** Why a change was refused. */
 export type OperationCode =
   | 'unknown_server'
   | 'unknown_route'
+  | 'unknown_host'
   | 'duplicate_server'
   | 'last_server'
   | 'unknown_ban'
@@ -40,6 +41,25 @@ export interface Operations {
   addServer(route: string, server: NewServer): void;
   /** Removes a server from every route: requests in flight finish, then its connections close. */
   removeServer(name: string): void;
+}
+
+/** How a host is put into maintenance. */
+export interface MaintenanceTerms {
+  /** ms, after which it ends by itself; null, which is the default: it does not. */
+  readonly forMs?: number | null;
+  /** Addresses and CIDRs of the clients that are served as usual; none by default. */
+  readonly allow?: readonly string[];
+}
+
+/** Puts hosts into maintenance: their requests are answered with 503, whatever servers they have. */
+export interface MaintenanceOperations {
+  /**
+   * `host`: a name of the settings file, a name that a wildcard of it stands for, or `*` for every host. `terms`: null ends
+   * it. Throws an OperationError for a host that the file does not have, and for wrong terms.
+   */
+  setHostMaintenance(host: string, terms: MaintenanceTerms | null): void;
+  /** Those of operators, and the places that the settings file has in maintenance. */
+  maintenances(): readonly MaintenanceStatus[];
 }
 
 /** Lists and ends bans of clients. */

@@ -41,6 +41,8 @@ export interface BalancerStatus {
    */
   readonly servers: readonly ServerStatus[];
   readonly firewall: readonly FirewallStatus[];
+  /** What is in maintenance: hosts by operators, then places of the file. */
+  readonly maintenance: readonly MaintenanceStatus[];
   /** The certificates that are shown to clients, in the order of the file. */
   readonly certificates: readonly CertificateStatus[];
   /** Those that are ordered by ACME, in the order of the file. */
@@ -183,6 +185,19 @@ export interface FirewallStatus {
   readonly verdicts: readonly GuardVerdicts[];
   /** Clients that the ban refuses now, or would refuse if the rule did not only observe. */
   readonly bans: number;
+}
+
+/** A host or place whose requests are answered with 503 while work is done. */
+export interface MaintenanceStatus {
+  /** A host, `*` for every host, or for one of the file the place as routes are called: `www.mango.com/shop`. */
+  readonly name: string;
+  readonly by: 'operator' | 'file';
+  /** ms since the epoch; of the file: since when it is in force. */
+  readonly since: number;
+  /** ms since the epoch; null: until somebody ends it. */
+  readonly until: number | null;
+  /** Addresses and CIDRs of the clients that are served as usual. */
+  readonly allow: readonly string[];
 }
 
 /** A client that is refused because of its earlier requests. */

@@ -19,6 +19,7 @@ import type { RouteReply } from '../../rules/route-reply.js';
 import type { RouteRules } from '../../rules/route-rules.js';
 import { NO_KEY } from '../../servers/scheduler/scheduler.js';
 import type { Server } from '../../servers/server.js';
+import { type HostMaintenance, HostMaintenances } from '../host-maintenance.js';
 import type { RoutingSnapshot } from '../routing-snapshot.js';
 import { SnapshotBuilder } from '../snapshot-builder.js';
 import { DryClock } from './dry-clock.js';
@@ -87,6 +88,11 @@ export class DryRun {
     this.#routes = new Map(everyRoute(config).map((route) => [route.name, route]));
     const servers = dryServers(this.#clock, standings);
     this.#snapshot = SnapshotBuilder.build(config, { clock: this.#clock, serversOf: servers, memory });
+  }
+
+  /** The hosts that operators have put into maintenance. */
+  closeHosts(list: readonly HostMaintenance[]): void {
+    this.#snapshot.setMaintenances(HostMaintenances.of(list, this.#clock));
   }
 
   /**

@@ -5,7 +5,7 @@ import { pathText } from '../../config/pattern.js';
 import type { Config, HostConfig, RouteConfig, ScopeConfig } from '../../config/types.js';
 import type { RequestView } from '../../http/request-view.js';
 import { Conditions } from '../../rules/match.js';
-import { HostTable } from '../router.js';
+import { HostTable } from '../host-table.js';
 
 /** A conditional route that was tried before the one taken, and its condition that was not met. */
 export interface PassedOver {

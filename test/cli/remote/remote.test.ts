@@ -167,6 +167,32 @@ t.test('a server is drained, taken back, put into maintenance', async (t) => {
   t.match(JSON.parse((await lb('ready apple --json')).stdout), { name: 'apple', state: 'up' });
 });
 
+t.test('a host is put into maintenance for a time, and opened again', async (t) => {
+  const { lb, subject } = await stage(t);
+  t.match(await lb('maintenance --host www.a.test --for 30m --allow 10.0.0.0/8,::1'), {
+    code: 0,
+    stdout:
+      /^www\.a\.test is in maintenance for 30 min, until \S+: all but 10\.0\.0\.0\/8, ::1 get 503\.\nlb maintenance --host www\.a\.test --off ends it\.\n$/,
+    stderr: '',
+  });
+  t.match(subject.maintained, [{ name: 'www.a.test', allow: ['10.0.0.0/8', '::1'] }]);
+  t.match(
+    (await lb('status', { tty: true })).stdout,
+    /\nin maintenance: www\.a\.test until \S+, 30 min more, except for 10\.0\.0\.0\/8, ::1\n/,
+  );
+  t.match((await lb('maintenance --host *')).stdout, 'every host is in maintenance: every client gets 503.');
+  t.same(await lb('maintenance --host * --off'), {
+    code: 0,
+    stdout: 'every host is open again.\n',
+    stderr: '',
+  });
+  t.match(JSON.parse((await lb('maintenance --host www.a.test --off --json')).stdout), []);
+  t.match(await lb('maintenance --host www.a.test --off'), {
+    code: 1,
+    stderr: 'lb: www.a.test is not in maintenance by an operator.\n',
+  });
+});
+
 t.test('draining waits until nothing is left, and shows what is', async (t) => {
   const { lb, subject } = await stage(t);
   let looks = 0;
