@@ -8,7 +8,14 @@ import type { Firewall } from '../firewall/firewall.js';
 import { ForwardedClient } from '../http/forwarded.js';
 import type { HeadLimits } from '../http/message-parser.js';
 import { ResponseParser } from '../http/response-parser.js';
-import type { Acceptor, Admission, Incoming, PendingConnection } from '../net/accept.js';
+import type {
+  Acceptor,
+  Admission,
+  Entrance,
+  Incoming,
+  PendingConnection,
+  RawConnection,
+} from '../net/accept.js';
 import { RunQueue } from '../net/loop-tick.js';
 import { clientRoom, fileLimit, type ShortageAlarm } from '../net/shortage.js';
 import type { ClientPlaces } from '../shared/client-places.js';
@@ -19,6 +26,7 @@ import { type ChallengeAnswer, ChallengeReply } from './challenge-reply.js';
 import { ClientConnection, type ClientDeps } from './connection.js';
 import { ReadinessReply } from './readiness-reply.js';
 import { ClientRequest } from './request.js';
+import { RoomQueue } from './room-queue.js';
 
 /** Which clients are accepted, and which peers are trusted. */
 export interface AcceptPolicy {
@@ -65,6 +73,8 @@ export class ClientAcceptor implements Acceptor {
   readonly #total: ConnectionTotal;
   readonly #perClient: ClientPlaces;
   readonly #clientHash: KeyedHash;
+  /** Connections that wait until another thread has made room; null: there is none. */
+  readonly #roomQueue: RoomQueue | null;
   /** Connections that were idle at `#lookedAt`, in the wheel's time; the longest idle one is the last. */
   #idle: Displaceable[] = [];
   #lookedAt = Number.NEGATIVE_INFINITY;
@@ -84,8 +94,11 @@ export class ClientAcceptor implements Acceptor {
     this.#deps = { ...shared, runQueue, limits, timeouts, readiness: null, challenges: null, onClosed };
     this.#limits = limits;
     this.#policy = policy;
-    const { connections, places, scopes } = policy.shared.clients;
+    const { connections, rooms, places, scopes } = policy.shared.clients;
     this.#total = connections;
+    this.#roomQueue = rooms.hasOthers
+      ? new RoomQueue(deps.wheel, rooms, connections, () => this.#closeLongestIdle())
+      : null;
     this.#perClient = places;
     this.#clientHash = scopes.hashFor('limits.connections_per_ip', []);
     this.applyConfig(policy, terms);
@@ -108,6 +121,29 @@ export class ClientAcceptor implements Acceptor {
 
   get count(): number {
     return this.#connections.size + this.#pending.size;
+  }
+
+  waits(
+    connection: RawConnection,
+    client: string | null,
+    listener: ListenerState,
+    entrance: Entrance,
+  ): boolean {
+    const queue = this.#roomQueue;
+    if (queue === null || queue.isComingIn || this.#total.hasGift || this.#total.total < this.most)
+      return false;
+    // No client is closed to make room for a refused one.
+    if (listener.isFull || (client !== null && this.#wouldRefuse(client)) || this.#findIdle()) return false;
+    this.#shortages.noteFull(this.most);
+    return queue.push(connection, entrance);
+  }
+
+  #wouldRefuse(remoteAddress: string): boolean {
+    const peer = parseIpAddress(plainAddress(remoteAddress)) ?? IpAddress.unix;
+    const most = this.#limits.connectionsPerIp;
+    if (most > 0 && this.#perClient.countOf(this.#clientHash.ofClient(peer)) >= most) return true;
+    const { trusted, firewall } = this.#policy;
+    return !trusted.has(peer) && firewall?.wouldRefuse(peer) === true;
   }
 
   /**
@@ -224,6 +260,7 @@ export class ClientAcceptor implements Acceptor {
   /** Closes idle connections at once, the others after their answer; `done` is called when the last one has closed. */
   drain(done: () => void): void {
     this.announceEnd();
+    this.#roomQueue?.giveUp();
     this.#onEmpty = done;
     for (const connection of this.#connections) connection.closeIfIdle();
     for (const place of [...this.#pending]) if (place.isSilent) place.abandon();
@@ -232,6 +269,7 @@ export class ClientAcceptor implements Acceptor {
 
   /** Cuts all connections. */
   destroy(): void {
+    this.#roomQueue?.close();
     for (const place of [...this.#pending]) place.abandon();
     for (const connection of this.#connections) connection.destroy();
   }
@@ -248,18 +286,29 @@ export class ClientAcceptor implements Acceptor {
   }
 
   /**
-   * Takes one of the connections that are allowed in all threads. If there is none left, closes the longest idle one of
-   * this thread, which loses nothing, and takes its place.
+   * Takes one of the connections that are allowed in all threads, or one that another thread has closed for it. If there is
+   * none left, closes the longest idle one of this thread, which loses nothing, and takes its place.
    */
   #hasRoom(): boolean {
-    if (this.#total.enter(this.most)) return true;
-    const idle = this.#takeLongestIdle();
+    if (this.#total.takeGift() || this.#total.enter(this.most)) return true;
     this.#shortages.noteFull(this.most);
+    return this.#closeLongestIdle();
+  }
+
+  /** Its place is not free after this, but taken by nobody; false: none is idle. */
+  #closeLongestIdle(): boolean {
+    const idle = this.#takeLongestIdle();
     if (idle === null) return false;
     if (idle instanceof ClientConnection) this.#forget(idle);
     else this.#forgetPending(idle);
     idle.abandon();
     return true;
+  }
+
+  #findIdle(): boolean {
+    const idle = this.#takeLongestIdle();
+    if (idle !== null) this.#idle.push(idle);
+    return idle !== null;
   }
 
   /** One search of all connections finds as many as are needed for a while. */

@@ -1619,7 +1619,7 @@ export type StatusesSetting = number | string | readonly (number | string)[];
 export interface HoldTermsSettings {
   /** How long a request waits at most, from the moment when no server was left. */
   readonly for: DurationSetting;
-  /** How many requests of a route wait at once, in each thread; further ones get 503. Default: 1000. */
+  /** How many requests of a route wait at once, in all threads; further ones get 503. Default: 1000. */
   readonly max_requests?: number;
 }
 

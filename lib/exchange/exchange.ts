@@ -257,10 +257,11 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
   }
 
   #hold(line: HoldLine): boolean {
-    if (this.#holding === 'out') line.lost();
+    const hasPlace = this.#holding === 'out';
+    if (hasPlace) line.lost();
     this.#holding = 'no';
     this.#attempt.tellOfLease(false);
-    if (!line.enter(this, this.#services.wheel)) return false;
+    if (!line.enter(this, this.#services.wheel, hasPlace)) return false;
     this.#holding = 'in line';
     this.#denied = '';
     this.#recorder.beginWait(true);
@@ -299,7 +300,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
     if (this.#holding === 'in line') {
       hold?.leave(this);
       this.#recorder.endWait(this.#services.clock.now());
-    } else if (this.#holding === 'out') hold?.lost();
+    } else if (this.#holding === 'out') hold?.drop();
     this.#holding = 'no';
   }
 

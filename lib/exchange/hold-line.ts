@@ -1,3 +1,4 @@
+import type { OpenCount } from '../base/listener-state.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { HoldConfig } from '../config/types.js';
 
@@ -15,7 +16,7 @@ export interface HeldRequest {
   after: HeldRequest | null;
   /** In ms of the clock, when it is given up; 0: it was never in the line. */
   heldUntil: number;
-  /** It has left the line and is tried again. It calls `reached` or `lost` of the line afterwards. */
+  /** It has left the line and is tried again. It calls `reached`, `lost` or `drop` of the line afterwards. */
   resume(): void;
   /** It has left the line because its time is up. */
   giveUp(): void;
@@ -23,7 +24,8 @@ export interface HeldRequest {
 
 /**
  * Requests of a route that found no usable server, in their order. The first is tried again until it reaches a server; then
- * the others follow, more with each that reaches one. A request that fails again returns to its place.
+ * the others follow, more with each that reaches one. A request that fails again returns to its place. Each thread has a
+ * line for its own requests; how many may wait holds for all threads together.
  */
 export class HoldLine implements DeadlineOwner {
   readonly terms: HoldConfig;
@@ -33,27 +35,34 @@ export class HoldLine implements DeadlineOwner {
   #last: HeldRequest | null = null;
   /** Requests in the line. */
   size = 0;
+  /** How many of the route wait, or were resumed and have reached no server yet, in all threads; null: this thread counts for itself. Asked for when the first one waits. */
+  #inAll: OpenCount | null | undefined;
+  readonly #countInAll: () => OpenCount | null;
   /** Requests that were resumed and have not reached a server yet. */
   #out = 0;
   /** How many may be resumed in the coming ticks. */
   #credit = 0;
   #isScheduled = false;
 
-  constructor(terms: HoldConfig) {
+  constructor(terms: HoldConfig, countInAll: () => OpenCount | null = () => null) {
     this.terms = terms;
+    this.#countInAll = countInAll;
   }
 
   /**
-   * Takes a request in: a new one at the end, one that was in the line before in its place. False when the line is full, or
-   * the time of the request is up.
+   * Takes a request in: a new one at the end, one that was in the line before in its place. False when there is no place for
+   * a new one, or the time of the request is up. `hasPlace`: it was resumed and has reached no server, and keeps its place.
    */
-  enter(request: HeldRequest, wheel: TimerWheel): boolean {
+  enter(request: HeldRequest, wheel: TimerWheel, hasPlace: boolean): boolean {
     const now = wheel.clock.now();
     if (request.heldUntil === 0) {
-      if (this.size >= this.terms.maxRequests) return false;
+      if (!this.#takePlace()) return false;
       request.heldUntil = now + this.terms.for;
     } else if (request.heldUntil <= now) {
+      if (hasPlace) this.#freePlace();
       return false;
+    } else if (!hasPlace) {
+      this.#inAll?.add(1);
     }
     this.#insert(request);
     this.#deadline ??= new Deadline(wheel, this);
@@ -61,8 +70,28 @@ export class HoldLine implements DeadlineOwner {
     return true;
   }
 
+  /** Two threads that take the last place at the same moment may both find none. */
+  #takePlace(): boolean {
+    if (this.#inAll === undefined) this.#inAll = this.#countInAll();
+    const inAll = this.#inAll;
+    inAll?.add(1);
+    const others = inAll === null ? this.size + this.#out : inAll.total - 1;
+    if (others < this.terms.maxRequests) return true;
+    inAll?.add(-1);
+    return false;
+  }
+
+  #freePlace(): void {
+    this.#inAll?.add(-1);
+  }
+
   /** A request in the line is over: its client has left. */
   leave(request: HeldRequest): void {
+    this.#remove(request);
+    this.#freePlace();
+  }
+
+  #remove(request: HeldRequest): void {
     const { before, after } = request;
     if (before === null) this.#first = after;
     else before.after = after;
@@ -77,20 +106,30 @@ export class HoldLine implements DeadlineOwner {
   /** A request that was resumed has a connection to a server: others follow. */
   reached(): void {
     this.#out--;
+    this.#freePlace();
     this.#credit = Math.min(this.#credit + FOLLOWERS, this.size);
     this.#schedule();
   }
 
-  /** A request that was resumed has reached no server: it returns, or is over. */
+  /** A request that was resumed has reached no server, and returns: `enter` follows. It has kept its place. */
   lost(): void {
     this.#out--;
     // The server is gone again: the others stay where they are.
     this.#credit = 0;
   }
 
+  /** A request that was resumed is over. */
+  drop(): void {
+    this.lost();
+    this.#freePlace();
+  }
+
   onDeadline({ wheel }: Deadline): void {
     const now = wheel.clock.now();
-    while (this.#first !== null && this.#first.heldUntil <= now) this.#take().giveUp();
+    while (this.#first !== null && this.#first.heldUntil <= now) {
+      this.#freePlace();
+      this.#take().giveUp();
+    }
     if (this.size === 0) return;
     this.#deadline?.arm(LOOK_EVERY);
     if (this.#out === 0 && this.#credit === 0) this.#resume();
@@ -112,7 +151,7 @@ export class HoldLine implements DeadlineOwner {
 
   #take(): HeldRequest {
     const first = this.#first as HeldRequest;
-    this.leave(first);
+    this.#remove(first);
     return first;
   }
 

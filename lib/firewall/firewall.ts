@@ -130,6 +130,11 @@ export class Firewall {
     return this.#judge(null, client, this.#limit);
   }
 
+  /** Would `judgeAccept` refuse a connection? Nothing is counted. */
+  wouldRefuse(client: IpAddress): boolean {
+    return this.#clientPosts.some(({ guard, enforces }) => enforces && !guard.admits(client));
+  }
+
   /**
    * Asks all guards about a request, except those that count connections. In the scope `requests`, a request that is
    * not refused holds a place until `leave`.

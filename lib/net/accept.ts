@@ -15,7 +15,7 @@ import type { RawTransport, SocketMode, Transport } from './transport.js';
  * it. A plain connection passes all of these in one call.
  */
 
-/** A connection as accepted. It must become a transport, or be refused, during the call in which it is passed. */
+/** A connection as accepted. It must become a transport, be refused, or wait, during the call in which it is passed. */
 export interface RawConnection {
   /** The peer's address as text; empty for a Unix socket, and when the peer has reset the connection already. */
   readonly remoteAddress: string;
@@ -64,6 +64,16 @@ export interface Admission {
 
 /** Decides about connections, and owns them in the end. */
 export interface Acceptor {
+  /**
+   * Does the connection have to wait until another thread has made room for it? Then nothing must be done with it: it is
+   * passed to `entrance` once more. `client`: its address, null while it is not known.
+   */
+  waits?(
+    connection: RawConnection,
+    client: string | null,
+    listener: ListenerState,
+    entrance: Entrance,
+  ): boolean;
   /**
    * May this client connect? null: no, and the connection is reset. `address` is the client's as text: the peer's, or the
    * one that a PROXY header names; empty for a Unix socket. `listener` is where it connected, `held` the place that it
@@ -153,6 +163,8 @@ class RawSocket implements RawConnection {
 
   constructor(socket: net.Socket) {
     this.#socket = socket;
+    // It may fail while it waits.
+    socket.on('error', () => {});
   }
 
   get remoteAddress(): string {
@@ -164,7 +176,6 @@ class RawSocket implements RawConnection {
   }
 
   refuse(): void {
-    this.#socket.on('error', () => {});
     resetSocket(this.#socket);
   }
 }

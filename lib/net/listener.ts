@@ -155,7 +155,8 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     const peer = parseIpAddress(remoteAddress);
     // Access to a Unix socket is controlled by the mode of its file.
     if (this.#address.kind === 'unix' || (peer !== null && proxies.has(peer))) {
-      new ProxyHeaderReader(this, deps).begin(connection);
+      if (this.#deps.acceptor.waits?.(connection, null, this.state, this) !== true)
+        new ProxyHeaderReader(this, deps).begin(connection);
       return;
     }
     // Without an address it is gone already, as the checks of HAProxy are that only connect.
@@ -180,6 +181,8 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
   /** `held`: the place that the connection has had while its PROXY header was read. */
   #letIn(connection: RawConnection, info: TransportInfo, held: Admission | null): void {
     const { acceptor, tls } = this.#deps;
+    if (held === null && acceptor.waits?.(connection, connection.remoteAddress, this.state, this) === true)
+      return;
     if (this.#terms !== null && tls !== undefined) {
       new Handshake(info, this.#terms, tls.handshakes).begin(connection, this.state, held);
       return;

@@ -3,17 +3,25 @@ import type { Address } from '../base/address.js';
 
 /**
  * Binds an address for a moment, as one thread alone does. Threads that share a port bind it so that another program of
- * the same user could bind it too, unnoticed by both: this tells that it is in use. Rejects with the system's error.
+ * the same user could bind it too, unnoticed by both: this tells that it is in use. Resolves with the address to bind: for
+ * port 0 with a port that the system has chosen, which all threads can bind. Rejects with the system's error.
  */
-export function probePort(address: Address): Promise<void> {
-  if (address.kind === 'unix' || address.port === 0) return Promise.resolve();
+export function probePort(address: Address): Promise<Address> {
+  if (address.kind === 'unix') return Promise.resolve(address);
   return new Promise((resolve, reject) => {
     const server = net.createServer();
     server.once('error', reject);
-    server.listen({ host: address.host, port: address.port, exclusive: true }, () =>
-      server.close(() => resolve()),
-    );
+    server.listen({ host: address.host, port: address.port, exclusive: true }, () => {
+      const free = withPort(address, (server.address() as net.AddressInfo).port);
+      server.close(() => resolve(free));
+    });
     // A client that connects in this moment is accepted by nobody.
     server.on('connection', (socket) => socket.destroy());
   });
+}
+
+function withPort(address: Extract<Address, { kind: 'tcp' }>, port: number): Address {
+  return address.port === port
+    ? address
+    : { ...address, port, text: address.text.replace(/0$/, String(port)) };
 }

@@ -185,7 +185,8 @@ export class SnapshotBuilder {
   #holdLine(route: string, terms: HoldConfig): HoldLine {
     const before = this.#before?.holdLineOf(route);
     const isSame = before?.terms.for === terms.for && before.terms.maxRequests === terms.maxRequests;
-    const line = before !== undefined && isSame ? before : new HoldLine(terms);
+    const { holds } = this.#shared;
+    const line = before !== undefined && isSame ? before : new HoldLine(terms, () => holds.of(route));
     this.#holdLines.set(route, line);
     return line;
   }

@@ -6,6 +6,7 @@ import { HashedSets } from './hashed-sets.js';
 import { KeyedHash } from './keyed-hash.js';
 import { RATE_BUCKETS, RateBuckets } from './rate-buckets.js';
 import { RetryCounts } from './retry-counts.js';
+import { RoomRequests } from './room-requests.js';
 import { SCOPE_KEYS, ScopeKeys } from './scope-keys.js';
 import { STICKY_BINDINGS, StickyBindings } from './sticky-bindings.js';
 
@@ -18,6 +19,7 @@ export interface ClientTablesHandle {
   readonly rates: SharedArrayBuffer | null;
   readonly places: SharedArrayBuffer | null;
   readonly connections: SharedArrayBuffer;
+  readonly rooms: SharedArrayBuffer;
   readonly bans: SharedArrayBuffer | null;
   readonly offences: readonly SharedArrayBuffer[] | null;
   readonly bindings: SharedArrayBuffer | null;
@@ -33,6 +35,8 @@ export class ClientTables {
   readonly places: ClientPlaces;
   /** Connections of all clients. */
   readonly connections: ConnectionTotal;
+  /** How threads ask each other for one of these. */
+  readonly rooms: RoomRequests;
   readonly bans: ClientBans;
   readonly offences: ClientOffences;
   /** Which server served which sticky value. */
@@ -40,13 +44,15 @@ export class ClientTables {
   readonly retries: RetryCounts;
 
   private constructor(handle: ClientTablesHandle, thread: number) {
-    const { threads, seed, scopes, rates, places, connections, bans, offences, bindings, retries } = handle;
+    const { threads, seed, scopes, rates, places, connections, rooms, bans, offences, bindings, retries } =
+      handle;
     this.thread = thread;
     const hash = new KeyedHash(...seed);
     this.scopes = new ScopeKeys(hash, scopes, thread);
     this.rates = new RateBuckets(rates, thread);
     this.places = new ClientPlaces(threads, places, thread);
     this.connections = new ConnectionTotal(connections, thread);
+    this.rooms = new RoomRequests(rooms, thread);
     this.bans = new ClientBans(bans, thread);
     this.offences = new ClientOffences(offences, thread);
     this.bindings = new StickyBindings(bindings, thread);
@@ -64,6 +70,7 @@ export class ClientTables {
       rates: isAlone ? null : HashedSets.memory(RATE_BUCKETS),
       places: isAlone ? null : HashedSets.memory(placesShape(threads)),
       connections: ConnectionTotal.memory(threads),
+      rooms: RoomRequests.memory(threads),
       bans: isAlone ? null : HashedSets.memory(CLIENT_BANS),
       offences: isAlone ? null : offenceShapes().map((shape) => HashedSets.memory(shape)),
       bindings: isAlone ? null : HashedSets.memory(STICKY_BINDINGS),
@@ -81,6 +88,7 @@ export class ClientTables {
     this.rates.reclaim(thread);
     this.places.reclaim(thread);
     this.connections.reclaim(thread);
+    this.rooms.reclaim(thread);
     this.bans.reclaim(thread);
     this.offences.reclaim(thread);
     this.bindings.reclaim(thread);

@@ -1,7 +1,11 @@
 import { ClientTables, type ClientTablesHandle } from './client-tables.js';
-import { ListenerCounts, type ListenerCountsHandle } from './listener-counts.js';
+import { NamedCounts, type NamedCountsHandle } from './named-counts.js';
 import { ServerSlots, type ServerSlotsHandle } from './server-slots.js';
 import { SuccessCounts, type SuccessCountsHandle } from './success-counts.js';
+
+/** Addresses that were ever listened on, and routes whose requests ever waited for a server. */
+const LISTENERS = 1024;
+const HOLD_LINES = 16_384;
 
 /** What another thread attaches to: it can be posted to a worker thread, which then sees the same memory. */
 export interface SharedMemoryHandle {
@@ -9,7 +13,8 @@ export interface SharedMemoryHandle {
   readonly clients: ClientTablesHandle;
   readonly servers: ServerSlotsHandle;
   readonly successes: SuccessCountsHandle;
-  readonly listeners: ListenerCountsHandle;
+  readonly listeners: NamedCountsHandle;
+  readonly holds: NamedCountsHandle;
 }
 
 /**
@@ -23,7 +28,10 @@ export class SharedMemory {
   readonly clients: ClientTables;
   readonly servers: ServerSlots;
   readonly successes: SuccessCounts;
-  readonly listeners: ListenerCounts;
+  /** The open connections of listeners, by their addresses. */
+  readonly listeners: NamedCounts;
+  /** The requests that wait for a server to come back, by their routes. */
+  readonly holds: NamedCounts;
   readonly handle: SharedMemoryHandle;
 
   private constructor(handle: SharedMemoryHandle, thread: number) {
@@ -32,7 +40,8 @@ export class SharedMemory {
     this.clients = ClientTables.attach(handle.clients, thread);
     this.servers = ServerSlots.attach(handle.servers, thread);
     this.successes = SuccessCounts.attach(handle.successes, thread);
-    this.listeners = ListenerCounts.attach(handle.listeners, thread);
+    this.listeners = NamedCounts.attach(handle.listeners, thread);
+    this.holds = NamedCounts.attach(handle.holds, thread);
   }
 
   /** For this thread, number 0, and for `threads` - 1 others. */
@@ -42,7 +51,8 @@ export class SharedMemory {
       clients: ClientTables.create(threads),
       servers: ServerSlots.create(threads),
       successes: SuccessCounts.create(threads),
-      listeners: ListenerCounts.create(threads),
+      listeners: NamedCounts.create(threads, LISTENERS),
+      holds: NamedCounts.create(threads, HOLD_LINES),
     };
     return new SharedMemory(handle, 0);
   }
@@ -56,5 +66,6 @@ export class SharedMemory {
     this.clients.reclaim(thread);
     this.servers.reclaim(thread);
     this.listeners.reclaim(thread);
+    this.holds.reclaim(thread);
   }
 }

@@ -86,7 +86,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
   #preparedListeners: readonly ListenerConfig[] = [];
   #preparedAddresses: readonly Address[] = [];
   /** Sends a thread the configuration that is being prepared; null: none is. */
-  #sendNext: ((thread: WorkerThread, at: readonly Address[]) => Promise<readonly Address[]>) | null = null;
+  #sendNext: ((thread: WorkerThread) => Promise<readonly Address[]>) | null = null;
   /** Names of servers added or removed since a configuration was sent to be prepared. */
   #moved: Set<string> | null = null;
   /** Settled when all threads have installed what they were told last. */
@@ -284,7 +284,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     if (this.#isOver) return;
     const thread = this.#begin(number, this.#sender()());
     const open = this.#listen(thread);
-    if (this.#sendNext !== null) void this.#sendNext(thread, this.#preparedAddresses).catch(() => {});
+    if (this.#sendNext !== null) void this.#sendNext(thread).catch(() => {});
     if (this.#hasAnnounced) thread.tell({ what: 'announce' });
     await open;
   }
@@ -312,42 +312,33 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
   // Another configuration.
 
   async prepare({ config, secret, numbers, certificates }: NextConfiguration<Config>): Promise<void> {
-    const known = new Set(this.#listeners.map(({ address }) => address.text));
-    const fresh = config.listen.map(({ address }) => address).filter(({ text }) => !known.has(text));
-    for (const address of fresh) await this.#probe(address);
+    // Settled before a thread binds: each, now and later, binds the same port where the system chooses one.
+    const at: Address[] = [];
+    for (const { address } of config.listen) at.push(this.#boundFor(address) ?? (await this.#probe(address)));
     this.#moved = new Set();
-    this.#preparedAddresses = [];
+    this.#preparedListeners = config.listen;
+    this.#preparedAddresses = at;
     const send = configurationSender({ config, numbers: [...numbers], certificates }, secret);
-    const prepareIn = (thread: WorkerThread, at: readonly Address[]): Promise<readonly Address[]> =>
+    const prepareIn = (thread: WorkerThread): Promise<readonly Address[]> =>
       whileItAnswers(thread, thread.ask({ what: 'prepare', configuration: send(), at }));
     this.#sendNext = prepareIn;
-    const [first, ...others] = this.#live.filter(({ isOpen }) => isOpen);
+    const open = this.#live.filter(({ isOpen }) => isOpen);
     // A thread that begins prepares it too, and ends when it can't.
-    for (const thread of this.#live) if (!thread.isOpen) void prepareIn(thread, []).catch(() => {});
-    this.#preparedListeners = config.listen;
-    if (first === undefined) {
-      // All threads are being replaced: those that begin later bind what this configuration has.
-      this.#preparedAddresses = config.listen.map(({ address }) => this.#addressOf(address));
-      return;
-    }
-    const one = prepareIn(first, []);
-    // Only the first thread knows which port the system has chosen.
-    const needsPort = fresh.some((address) => address.kind === 'tcp' && address.port === 0);
-    const at = needsPort ? await one : [];
-    const all = await Promise.all([one, ...others.map((thread) => prepareIn(thread, at))]);
-    this.#preparedAddresses = all[0] as readonly Address[];
+    for (const thread of this.#live) if (!thread.isOpen) void prepareIn(thread).catch(() => {});
+    // None is open while all are being replaced: those that begin later bind what this configuration has.
+    await Promise.all(open.map(prepareIn));
   }
 
-  /** What is bound for an address of a configuration, if it is. */
-  #addressOf(wanted: Address): Address {
+  /** What is bound for an address of a configuration; null: nothing. */
+  #boundFor(wanted: Address): Address | null {
     const index = this.#listeners.findIndex(({ address }) => address.text === wanted.text);
-    return this.#addresses[index] ?? wanted;
+    return index === -1 ? null : (this.#addresses[index] ?? wanted);
   }
 
   /** Tells when another program has the port, or another listener of this one (`heldBy`). */
-  async #probe(address: Address): Promise<void> {
+  async #probe(address: Address): Promise<Address> {
     try {
-      await probePort(address);
+      return await probePort(address);
     } catch (error) {
       const holder = this.#addresses.find((other) => isSamePort(other, address));
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || holder === undefined) throw error;

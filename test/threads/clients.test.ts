@@ -1,8 +1,10 @@
 import t from 'tap';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
+import { OK } from '../support/http.js';
 import { until } from '../support/loop-ticks.js';
 import { ask, namedOrigins } from '../support/named-origins.js';
+import { deadAddress, origin } from '../support/origin.js';
 import { THREADS } from '../support/thread-switch.js';
 import { connectMany, isGone } from './load.js';
 
@@ -24,10 +26,11 @@ t.test('a rate limit is one limit in all threads: a burst passes once', THREADS,
   t.equal(passed, 20, 'of 96 requests');
 });
 
+// Its burst covers a second in which a busy machine lets nobody ask.
 t.test('a rate limit lets in 100 a second over all threads, whatever is asked', THREADS, async (t) => {
   const settings = {
     respond: { status: 200 },
-    firewall_rules: { rate_limit: { requests: 100, per: '1s', burst: 10 } },
+    firewall_rules: { rate_limit: { requests: 100, per: '1s', burst: 100 } },
   };
   const clients = await connectMany(await startBalancer(t, settings as never, WORKERS));
   const passed: number[] = [];
@@ -38,7 +41,7 @@ t.test('a rate limit lets in 100 a second over all threads, whatever is asked', 
   };
   await Promise.all(clients.map(askOn));
   const seconds = (performance.now() - from) / 1000;
-  t.ok(passed.length <= 10 + 100 * seconds, `${passed.length} in ${seconds} s`);
+  t.ok(passed.length <= 100 + 100 * seconds, `${passed.length} in ${seconds} s`);
   t.ok(passed.length >= 100 * seconds * 0.9, `${passed.length} in ${seconds} s`);
 });
 
@@ -87,13 +90,76 @@ t.test('connections of one client, and of all, are counted over all threads', TH
   t.equal(one.filter((client) => !isGone(client)).length, 16);
   const other = await open('127.0.0.2', 16);
   await until(() => balancer.clientCount <= 24);
-  const left = [...one, ...other].filter((client) => !isGone(client)).length;
-  // A thread that has an idle connection closes it for a new one; one that has none turns the new one away.
-  t.ok(left <= 24 && left >= 16, `${left} are open`);
+  t.ok(
+    other.every((client) => !isGone(client)),
+    'idle connections of all threads made room',
+  );
+  t.equal([...one, ...other].filter((client) => !isGone(client)).length, 24);
   for (const client of [...one, ...other]) client.destroy();
   await until(() => balancer.clientCount === 0);
   const again = await open('127.0.0.1', 16);
   t.equal(again.filter((client) => !isGone(client)).length, 16, 'all places are free again');
+});
+
+t.test(
+  'limits.connections: idle clients of any thread make room for new ones, busy ones do not',
+  THREADS,
+  async (t) => {
+    let answer = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const server = await origin(t, async (connection) => {
+      for (;;) {
+        const head = await connection.readHead();
+        if (head.includes('/busy')) await held;
+        await connection.write(OK);
+      }
+    });
+    const settings = { servers: [server.address], limits: { connections: 8 } };
+    const { balancer, connect, port, seen } = await startBalancer(t, settings, WORKERS);
+    const busy = await connectMany({ connect }, 4);
+    for (const client of busy) client.send('GET /busy HTTP/1.1\r\nHost: a\r\n\r\n');
+    await until(() => server.accepted >= 4);
+    const idle: RawClient[] = [];
+    for (let i = 0; i < 24; i++) {
+      const client = await connect();
+      t.equal((await ask(client)).status, 200, `client ${i}`);
+      idle.push(client);
+    }
+    await until(() => idle.filter((client) => !isGone(client)).length === 4);
+    const further = idle.filter((client) => !isGone(client));
+    for (const client of further) client.send('GET /busy HTTP/1.1\r\nHost: a\r\n\r\n');
+    await until(() => server.connections === 8);
+    for (let i = 0; i < 12; i++) {
+      const client = await RawClient.connect(port).catch(() => null);
+      client?.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      t.equal((await client?.toEnd()) ?? '', '', 'no busy client is closed for it');
+      client?.destroy();
+    }
+    answer();
+    for (const client of [...busy, ...further]) t.equal((await client.response()).status, 200);
+    t.equal((await ask(await connect())).status, 200, 'they make room when they have their answers');
+    await balancer.collectFigures();
+    t.equal(balancer.clientCount, 8);
+    t.ok(seen.warnings.some((line) => line.startsWith('no room for more clients: 8 ')));
+  },
+);
+
+t.test('hold.max_requests is one bound for all threads', THREADS, async (t) => {
+  const settings = {
+    hold: { for: '2s', max_requests: 5 },
+    servers: [await deadAddress()],
+  };
+  const { balancer, connect } = await startBalancer(t, settings, WORKERS);
+  for (let round = 0; round < 2; round++) {
+    const clients = await connectMany({ connect });
+    const statuses = await Promise.all(clients.map(async (client) => (await ask(client)).status));
+    t.equal(statuses.filter((status) => status === 503).length, 5, 'as many have waited');
+    t.equal(statuses.filter((status) => status === 502).length, 27);
+    for (const client of clients) client.destroy();
+    await until(() => balancer.clientCount === 0);
+  }
 });
 
 t.test('a sticky value stays with its server, whichever thread is asked', THREADS, async (t) => {

@@ -79,6 +79,33 @@ t.test('a reload while all threads are replaced is followed by all', THREADS, as
   await untilListening(port);
 });
 
+t.test('a port that the system chooses while no thread is open is one for all', THREADS, async (t) => {
+  const [a] = await namedOrigins(t, 'a');
+  const { balancer, seen } = await startBalancer(t, { servers: [a!.address] }, { workers: 2 });
+  for (const worker of runningWorkers()) makeThrow(worker);
+  await until(() => threadsEnded(seen).length === 2);
+  await balancer.reload(createConfig({ ...SETTINGS, servers: [a!.address], listen: 'localhost:0' }));
+  const [address] = balancer.addresses;
+  const port = address?.kind === 'tcp' ? address.port : 0;
+  t.ok(port > 0);
+  t.equal(address?.text, `localhost:${port}`);
+  await untilListening(port);
+  await until(() => runningWorkers().length === 2);
+  // With either thread alone it is the same port.
+  const before = runningWorkers();
+  makeThrow(before[0]!);
+  await until(() => threadsEnded(seen).length === 3);
+  await untilListening(port);
+  await until(() => runningWorkers().length === 2);
+  makeThrow(before[1]!);
+  await until(() => threadsEnded(seen).length === 4);
+  await untilListening(port);
+  t.same(
+    seen.warnings.filter((line) => line.includes('cannot listen')),
+    [],
+  );
+});
+
 t.test('a thread that hangs is ended by a reload, which is refused', THREADS, async (t) => {
   startHangable(true);
   t.teardown(() => startHangable(false));

@@ -2,47 +2,46 @@ import { hashText } from '../base/hash.js';
 import type { OpenCount } from '../base/listener-state.js';
 
 /** What another thread attaches to. */
-export interface ListenerCountsHandle {
+export interface NamedCountsHandle {
   readonly threads: number;
   readonly words: SharedArrayBuffer;
 }
 
-/** Further addresses are counted by each thread for itself. */
-const ROWS = 1024;
-
 /**
- * The open connections of listeners, in all threads: a row for each address that was ever listened on, with a key, and
- * the share of each thread, which that thread alone writes.
+ * Numbers with names, such as the open connections of each listener, in all threads: a row for each name that was ever
+ * asked for, with a key, and the share of each thread, which that thread alone writes.
  */
-export class ListenerCounts {
+export class NamedCounts {
   readonly #words: Int32Array;
   readonly #threads: number;
   readonly #thread: number;
 
-  private constructor({ threads, words }: ListenerCountsHandle, thread: number) {
+  private constructor({ threads, words }: NamedCountsHandle, thread: number) {
     this.#words = new Int32Array(words);
     this.#threads = threads;
     this.#thread = thread;
   }
 
-  /** One thread alone counts in its listeners. */
-  static create(threads: number): ListenerCountsHandle {
-    return { threads, words: new SharedArrayBuffer(threads === 1 ? 0 : ROWS * (1 + threads) * 4) };
+  /** One thread alone counts for itself. `rows`: each thread counts for itself what further names have. */
+  static create(threads: number, rows: number): NamedCountsHandle {
+    return { threads, words: new SharedArrayBuffer(threads === 1 ? 0 : rows * (1 + threads) * 4) };
   }
 
-  static attach(handle: ListenerCountsHandle, thread: number): ListenerCounts {
-    return new ListenerCounts(handle, thread);
+  static attach(handle: NamedCountsHandle, thread: number): NamedCounts {
+    return new NamedCounts(handle, thread);
   }
 
-  /** The count of an address; null: there is one thread, or no row is left. */
-  of(address: string): OpenCount | null {
+  /** The count of a name; null: there is one thread, or no row is left. */
+  of(name: string): OpenCount | null {
     if (this.#threads === 1) return null;
-    const key = hashText(address) | 0 || 1;
-    for (let probe = 0; probe < ROWS; probe++) {
-      const at = ((((key >>> 0) + probe) % ROWS) * (1 + this.#threads)) | 0;
+    const rowWords = 1 + this.#threads;
+    const rows = this.#words.length / rowWords;
+    const key = hashText(name) | 0 || 1;
+    for (let probe = 0; probe < rows; probe++) {
+      const at = (((key >>> 0) + probe) % rows) * rowWords;
       const before = Atomics.compareExchange(this.#words, at, 0, key);
       if (before === 0 || before === key)
-        return new SharedCount(this.#words.subarray(at + 1, at + 1 + this.#threads), this.#thread);
+        return new SharedCount(this.#words.subarray(at + 1, at + rowWords), this.#thread);
     }
     return null;
   }
