@@ -39,6 +39,7 @@ import type {
   ServerStatus,
   StatusEvent,
 } from './control/status/status.js';
+import { BalancerViews, type StatusViews } from './control/status/status-views.js';
 import { Telemetry } from './control/telemetry.js';
 import { Providers } from './discovery/providers.js';
 import { connectionDeps, LocalEngine } from './engine.js';
@@ -131,6 +132,8 @@ export interface Balancer extends Operations, MaintenanceOperations, BanOperatio
   readonly serverNames: readonly string[];
   /** What it is doing with the server of this name or, if none has it, of this address; undefined if there is none. */
   serverStatus(name: string): ServerStatus | undefined;
+  /** What people look at, in parts: costs little however many routes and servers there are. */
+  readonly views: StatusViews;
   /** What metrics show, in steps. */
   figureSteps(): Steps<LiveBalancer>;
   /**
@@ -213,6 +216,7 @@ class RunningBalancer implements Balancer {
   readonly #certificates: Certificates;
   readonly #providers: Providers;
   #loadedAt: number;
+  #views: BalancerViews | null = null;
   #started = false;
   #stopped = false;
   #drained: Promise<boolean> | null = null;
@@ -539,6 +543,11 @@ class RunningBalancer implements Balancer {
 
   serverStatus(name: string): ServerStatus | undefined {
     return serverStatus(this.#sources, name);
+  }
+
+  get views(): StatusViews {
+    this.#views ??= new BalancerViews(() => this.#sources);
+    return this.#views;
   }
 
   figureSteps(): Steps<LiveBalancer> {

@@ -8,6 +8,7 @@ import type {
   ServerStatus,
   StatusEvent,
 } from '../control/status/status.js';
+import type { StatusViews } from '../control/status/status-views.js';
 import type { StickyMemory } from '../exchange/sticky-memory.js';
 import type { InheritedSockets } from '../net/inherited-sockets.js';
 
@@ -19,6 +20,8 @@ export interface AdminTarget extends Operations, MaintenanceOperations, BanOpera
   readonly bindings: StickyMemory;
   /** Why it is not ready for requests, one line each; empty when it is ready. */
   readonly readyReasons: readonly string[];
+  /** What people look at, in parts. */
+  readonly views: StatusViews;
   /** For `inSlices`: with 10,000 hosts it takes a while. */
   statusSteps(): Steps<BalancerStatus>;
   /**

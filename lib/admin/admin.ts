@@ -2,8 +2,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import type { Address } from '../base/address.js';
 import type { Observer } from '../base/observer.js';
+import { inSlices } from '../base/slices.js';
 import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { AdminConfig } from '../config/types.js';
+import { SAMPLE_MS } from '../control/status/histories.js';
 import { descriptorOf } from '../net/accept.js';
 import type { InheritedSocket } from '../net/inherited-sockets.js';
 import type { ListeningSocket } from '../net/listeners.js';
@@ -60,6 +62,8 @@ export class Admin {
   #events: EventStream | null = null;
   #services: AdminDeps | null = null;
   #isLeaving = false;
+  #isSampling = false;
+  #stopSampling: () => void = () => {};
   /** Does a service manager hold the socket too? */
   #isHeld = false;
   #routes: readonly AdminRoute[] = [];
@@ -149,6 +153,19 @@ export class Admin {
     this.#door = door;
     this.#server = server;
     this.#traffic.start(() => subject.collectFigures());
+    this.#stopSampling = this.#clock.every(SAMPLE_MS, () => void this.#sample(subject));
+  }
+
+  async #sample(subject: AdminTarget): Promise<void> {
+    if (this.#isSampling) return;
+    this.#isSampling = true;
+    try {
+      await subject.collectFigures();
+      await inSlices(subject.views.sampleSteps());
+    } catch (error) {
+      this.#services?.report(error);
+    }
+    this.#isSampling = false;
   }
 
   /**
@@ -168,6 +185,7 @@ export class Admin {
   /** Cuts all connections at once. Safe to call at any time. */
   close(): void {
     this.#traffic.stop();
+    this.#stopSampling();
     this.#events?.close();
     this.#visitors.close();
     if (!this.#isLeaving) this.#file?.remove();

@@ -13,6 +13,7 @@ import { MaintenanceApi } from './maintenance-api.js';
 import type { Page } from './page.js';
 import { ServersApi } from './servers-api.js';
 import type { Traffic } from './traffic.js';
+import { ViewApi } from './view-api.js';
 
 /** What the listener shows. */
 export interface RouteDeps {
@@ -30,6 +31,7 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
   const servers = new ServersApi(subject);
   const explain = new ExplainApi(subject);
   const maintenance = new MaintenanceApi(subject);
+  const views = new ViewApi(subject, traffic);
   const since = (query: URLSearchParams): number => Number(query.get('since')) || 0;
   return [
     { method: 'GET', path: '/', access: 'open', handle: () => page.answer },
@@ -55,6 +57,7 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
       access: 'token',
       handle: ({ role }) => statusAnswer(subject, role),
     },
+    { method: 'GET', path: '/api/view', access: 'token', handle: (call) => views.read(call) },
     { method: 'GET', path: '/api/servers', access: 'token', handle: () => servers.list() },
     { method: 'POST', path: '/api/servers', access: 'token', handle: (call) => servers.add(call) },
     { method: 'GET', path: '/api/servers/{name}', access: 'token', handle: (call) => servers.one(call) },

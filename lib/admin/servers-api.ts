@@ -52,7 +52,10 @@ export class ServersApi {
       throw new ApiError(400, 'bad_request', 'there is nothing to change', { hint: 'Give state or weight.' });
     const { name } = this.#find(asked);
     if (weight !== undefined) this.#subject.setWeight(name, weight);
-    if (state !== undefined) this.#subject.setAvailability(name, state);
+    if (state !== undefined) {
+      this.#subject.setAvailability(name, state);
+      this.#subject.views.noteChange(name, callerOf(request));
+    }
     await this.#subject.settled();
     return json(snakeCase(this.#find(name)));
   }
@@ -71,6 +74,19 @@ export class ServersApi {
       hint: suggest(name, this.#subject.serverNames, '/api/servers lists them.'),
     });
   }
+}
+
+/** The longest name of a program that is kept. */
+const LONGEST_AGENT = 30;
+
+/** Who calls, as far as it can be told: `192.0.2.1 (status page)`. */
+function callerOf({ socket, headers }: Call['request']): string {
+  const { 'user-agent': agent = '' } = headers;
+  const [product = ''] = agent.split(/[/ ]/);
+  const program = product === 'Mozilla' ? 'status page' : product.slice(0, LONGEST_AGENT);
+  // A Unix socket has no address.
+  const address = (socket.remoteAddress ?? 'this machine').replace(/^::ffff:/, '');
+  return program === '' ? address : `${address} (${program})`;
 }
 
 /** The name of a server that is given by its address only. */

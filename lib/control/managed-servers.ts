@@ -80,6 +80,8 @@ export class ManagedServers {
   readonly #fresh = new Set<ManagedServer>();
   #started = false;
   #stopped = false;
+  /** Changes whenever servers come or go: what was found among them may be out of date. */
+  version = 0;
   /** Counts the names whose servers are still to be removed from lists. */
   #leaving = 0;
   /** Servers that get no new requests and still have some in flight. */
@@ -110,6 +112,16 @@ export class ManagedServers {
   /** The numbers of all servers by key. */
   *numbers(): Generator<readonly [key: string, number: number], void, void> {
     for (const [key, { number }] of this.#members) yield [key, number];
+  }
+
+  /** The names of all servers. */
+  get names(): Iterable<string> {
+    return this.#byName.keys();
+  }
+
+  /** All servers in no order in particular, without a list being made. */
+  get each(): Iterable<ManagedServer> {
+    return this.#members.values();
   }
 
   /** The servers of one name: usually one, else one for each set of terms. */
@@ -158,10 +170,12 @@ export class ManagedServers {
     const list = this.membersOf(group);
     const servers = desired.serversOf(group);
     const place = servers.findIndex(({ name }) => name === config.name);
+    this.version++;
     this.#groups.set(group, [...list.slice(0, place), member, ...list.slice(place)]);
   }
 
   #adopt(key: string, member: ManagedServer): void {
+    this.version++;
     this.#members.set(key, member);
     append(this.#byName, member.server.name, member);
     this.#fresh.add(member);
@@ -204,6 +218,7 @@ export class ManagedServers {
   /** Removes the servers of that name from the index, and returns them: `retire` and `leave` must follow. */
   letGo(name: string): readonly ManagedServer[] {
     const leaving = this.named(name);
+    this.version++;
     this.#leaving++;
     this.#byName.delete(name);
     for (const { config, group } of leaving) this.#members.delete(serverKey(config, group));
@@ -245,6 +260,7 @@ export class ManagedServers {
   }
 
   #takeOut(name: string, left: ReadonlySet<ManagedServer>): void {
+    this.version++;
     this.#byName.set(
       name,
       this.named(name).filter((member) => !left.has(member)),
@@ -283,6 +299,7 @@ export class ManagedServers {
         return known ?? this.#members.get(serverKey(config, group)) ?? [];
       });
       lists.set(group, list);
+      this.version++;
       onChange(group);
       yield;
     }
@@ -425,6 +442,7 @@ export class ManagedServers {
    * work, in steps; requests do not depend on it.
    */
   install(plan: ServerPlan, desired: DesiredServers, touched: Iterable<string>): Steps<void> {
+    this.version++;
     this.#before = this.#members;
     this.#members = plan.members;
     this.#groups = plan.groups;

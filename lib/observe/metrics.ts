@@ -7,6 +7,7 @@ import type { CallbackFailures } from './callback-failures.js';
 import {
   classesOf,
   type MetricsSnapshot,
+  type Percentiles,
   type RouteSummary,
   type ServerSummary,
   type Summary,
@@ -221,15 +222,33 @@ export class Metrics implements ThreadReader {
       servers.push(summaryOf(name, recent.summary(this.#slot), answered));
       yield;
     }
+    return { requests: this.requestCounts, routes, servers };
+  }
+
+  /** Of all requests; nothing is read for it that there is one of for each route. */
+  get requestCounts(): MetricsSnapshot['requests'] {
     return {
-      requests: {
-        total: this.#classes.reduce((sum, count) => sum + count, 0),
-        byStatus: statusClasses(this.#classes),
-        byReason: Object.fromEntries(this.#reasons),
-      },
-      routes,
-      servers,
+      total: this.#classes.reduce((sum, count) => sum + count, 0),
+      byStatus: statusClasses(this.#classes),
+      byReason: Object.fromEntries(this.#reasons),
     };
+  }
+
+  /** What is counted for one route; undefined if it had no request since the start. */
+  routeFigures(name: string): RouteFigures | undefined {
+    return this.#routes.get(name);
+  }
+
+  /** Latencies of one route over about the last minute; null without requests. */
+  routeLatency(name: string): Percentiles | null {
+    return this.#routes.get(name)?.recent.summary(this.#slotNow()).percentiles ?? null;
+  }
+
+  /** Latencies of the last ten seconds that are over (`SLOT_MS`), of a route or a server; null without requests. */
+  lastSlot(what: 'route' | 'server', name: string): Percentiles | null {
+    const recent = what === 'route' ? this.#routes.get(name)?.recent : this.#servers.get(name);
+    const slot = this.#slotNow();
+    return recent?.slotSummary(slot, slot - 1).percentiles ?? null;
   }
 
   /** The latency of one server; undefined if it has answered nothing since the start. */
@@ -333,9 +352,21 @@ export class RecentLatency {
 
   summary(slot: number): Summary {
     if (slot !== this.#slot) this.#moveTo(slot);
+    return this.#summaryOf(0, SLOTS * BUCKETS);
+  }
+
+  /** Of `wanted` alone, which is `slot` or one of the six before it. */
+  slotSummary(slot: number, wanted: number): Summary {
+    if (slot !== this.#slot) this.#moveTo(slot);
+    if (wanted < 0) return { count: 0, percentiles: null };
+    const start = (wanted % SLOTS) * BUCKETS;
+    return this.#summaryOf(start, start + BUCKETS);
+  }
+
+  #summaryOf(from: number, to: number): Summary {
     const sums = new Float64Array(BUCKETS);
     let count = 0;
-    for (let index = 0; index < SLOTS * BUCKETS; index++) {
+    for (let index = from; index < to; index++) {
       const amount = this.#counts[index] as number;
       sums[index % BUCKETS]! += amount;
       count += amount;

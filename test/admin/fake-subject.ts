@@ -23,6 +23,7 @@ import type {
   ThreadFigures,
 } from '../../lib/control/status/status.js';
 import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
+import { FakeViews } from './fake-views.js';
 
 const NONE: StatusCounts = { '1xx': 0, '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0, none: 0 };
 const STATES = { ready: 'up', draining: 'draining', maintenance: 'maintenance' } as const;
@@ -39,6 +40,7 @@ interface Server {
 export class FakeSubject implements AdminTarget {
   readonly bindings = new StickyMemory(systemClock);
   config: Config = createConfig({ servers: ['localhost:5001', 'localhost:5002'] });
+  readonly views = new FakeViews(() => this.status());
   state: BalancerState = 'running';
   readyReasons: string[] = [];
   /** On each server. */
@@ -177,7 +179,12 @@ export class FakeSubject implements AdminTarget {
           errorAt: 1_700_000_000_000,
         },
       ],
-      config: { path: 'lb.yaml', loadedAt: 1_700_000_000_000, drift: ['weight of big: 5 (file: 3)'] },
+      config: {
+        path: 'lb.yaml',
+        loadedAt: 1_700_000_000_000,
+        refused: null,
+        drift: ['weight of big: 5 (file: 3)'],
+      },
     };
   }
 

@@ -21,6 +21,7 @@ import type {
   ServerStatus,
   StatusEvent,
 } from '../../lib/control/status/status.js';
+import type { StatusViews } from '../../lib/control/status/status-views.js';
 import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 import { Metrics } from '../../lib/observe/metrics.js';
 import type { LiveBalancer } from '../../lib/observe/server-families.js';
@@ -187,6 +188,12 @@ export class FakeBalancer implements Balancer {
 
   serverStatus(): ServerStatus | undefined {
     return undefined;
+  }
+
+  get views(): StatusViews {
+    const balancer = createBalancer(this.config);
+    balancer.stop();
+    return balancer.views;
   }
 
   *figureSteps(): Steps<LiveBalancer> {

@@ -69,6 +69,7 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     this.#services = services;
     this.#tally = new RiseFallCounter(check, initial);
     this.#deadline = new Deadline(services.wheel, this);
+    record.nextCheck = this.#deadline;
     this.#downSince = services.clock.now();
     server.judge(this.#tally.isUp);
     server.watch(this);

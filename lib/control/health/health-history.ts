@@ -51,6 +51,11 @@ export class HealthHistory {
     return this.#events.toArray();
   }
 
+  /** Why this happened the last time; empty when it is not among the last 100 events. */
+  lastReason(what: HealthEventKind): string {
+    return this.#events.toArray().findLast((event) => event.what === what)?.reason ?? '';
+  }
+
   /** Records an event; a repetition of the previous one only increases its count. */
   note(at: number, what: HealthEventKind, reason: string): void {
     const last = this.#events.last;

@@ -1,4 +1,4 @@
-import type { TimerWheel } from '../../base/timer-wheel.js';
+import type { Deadline, TimerWheel } from '../../base/timer-wheel.js';
 import type { ServerWatcher } from '../../servers/engine-contract.js';
 import { HealthHistory } from './health-history.js';
 
@@ -13,6 +13,10 @@ export class HealthRecord implements ServerWatcher {
   ejections = 0;
   /** How often the server was not ejected because no other one was left. */
   spared = 0;
+  /** Of the next check; null: the server has no checks. */
+  nextCheck: Deadline | null = null;
+  /** Of the end of an ejection, or of the trial after it; null: live requests are not judged. */
+  ejection: Deadline | null = null;
   readonly #errors = new RecentErrors();
   readonly #wheel: TimerWheel;
 
@@ -30,9 +34,24 @@ export class HealthRecord implements ServerWatcher {
     return this.#errors.count(this.#wheel.now);
   }
 
+  /** When the next check begins, in ms since the epoch; null: none is planned, or one is running. */
+  get nextCheckAt(): number | null {
+    return wallTimeOf(this.nextCheck);
+  }
+
+  /** When an ejection ends, or the trial after it, in ms since the epoch; null: there is neither. */
+  get ejectedUntil(): number | null {
+    return wallTimeOf(this.ejection);
+  }
+
   notePassed(): void {
     this.passedAt = this.#wheel.now;
   }
+}
+
+/** To a tenth of a second: the two clocks are compared anew in each tick, and differ by a millisecond. */
+function wallTimeOf(deadline: Deadline | null): number | null {
+  return deadline?.armed === true ? Math.round((deadline.at + deadline.wheel.wallOffset) / 100) * 100 : null;
 }
 
 /** The window moves in steps of this many ms; six whole parts and the one being filled cover the last minute. */

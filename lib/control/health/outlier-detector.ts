@@ -59,6 +59,7 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     this.#window = new OutcomeWindow(config.window);
     this.#leastError = leastOf(config.errorStatus);
     this.#deadline = new Deadline(services.wheel, this);
+    record.ejection = this.#deadline;
     this.#wasUp = server.isUp;
     server.watch(this);
   }

@@ -28,6 +28,7 @@ import type {
   BalancerState,
   BalancerStatus,
   CertificateStatus,
+  ConfigRefusal,
   FirewallStatus,
   MaintenanceStatus,
   RouteStatus,
@@ -91,8 +92,18 @@ export function* statusSteps(sources: StatusDeps): Steps<BalancerStatus> {
     certificates: sources.certificates(),
     acme: sources.orders(),
     providers: sources.providers,
-    config: { path: sources.configPath, loadedAt: sources.loadedAt, drift: desired.drift },
+    config: {
+      path: sources.configPath,
+      loadedAt: sources.loadedAt,
+      refused: refusalOf(telemetry),
+      drift: desired.drift,
+    },
   };
+}
+
+/** The last reload, if it was refused. */
+export function refusalOf({ journal: { refusal } }: Telemetry): ConfigRefusal | null {
+  return refusal === null ? null : { at: refusal.at, reason: refusal.reason };
 }
 
 export type { LiveBalancer };
@@ -312,7 +323,7 @@ class StatusBuilder {
       effectiveWeight: server.isUsable ? server.effectiveWeight : 0,
       active: server.active,
       waiting: pool.waitingCount,
-      bound: isForBoundAlone(server) ? this.#registry.snapshot.memory.countOf(server.hash, BOUND_MS) : 0,
+      bound: boundTo(server, this.#registry),
       open: pool.openCount,
       idle: pool.idleCount,
       lastCheck: record.history.lastCheck,
@@ -334,8 +345,9 @@ function tlsStatus(tls: ServerTls | null): ServerTlsStatus | null {
 /** Clients seen within this long count as bound. */
 const BOUND_MS = 10 * 60_000;
 
-function isForBoundAlone(server: EngineServer): boolean {
-  return server.takesBound && !server.isUsable;
+/** The clients bound to a server that serves these alone; 0 for others. */
+export function boundTo(server: EngineServer, { snapshot }: ServerRegistry): number {
+  return server.takesBound && !server.isUsable ? snapshot.memory.countOf(server.hash, BOUND_MS) : 0;
 }
 
 function firewallStatuses(snapshot: RoutingSnapshot): readonly FirewallStatus[] {

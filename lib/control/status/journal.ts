@@ -13,6 +13,8 @@ export class Journal implements Observer {
   readonly #clock: Clock;
   readonly #events: StatusEvent[] = [];
   readonly #ofServers = new Map<string, StatusEvent[]>();
+  /** When and why settings were refused, until others are in force. */
+  #refusal: StatusEvent | null = null;
   readonly #listeners = new Set<(event: StatusEvent) => void>();
   readonly #failures: CallbackFailures;
   #lastId = 0;
@@ -30,6 +32,11 @@ export class Journal implements Observer {
   /** The last 100 events of one server, oldest first. */
   eventsOf(server: string): readonly StatusEvent[] {
     return [...(this.#ofServers.get(server) ?? [])];
+  }
+
+  /** The event of the last reload, while it is one that was refused. */
+  get refusal(): StatusEvent | null {
+    return this.#refusal;
   }
 
   /** Calls `listener` for every event from now on, until the returned function is called. */
@@ -62,6 +69,8 @@ export class Journal implements Observer {
     const concerned = route === '' ? { server } : { server, route };
     const event = Object.freeze({ id: this.#lastId, at: this.#clock.wall(), what, ...concerned, reason });
     append(this.#events, event, RECENT);
+    if (what === 'reloaded') this.#refusal = null;
+    else if (what === 'reload_refused') this.#refusal = event;
     if (server !== '') {
       const events = this.#ofServers.get(server) ?? [];
       append(events, event, RECENT_OF_SERVER);

@@ -250,8 +250,18 @@ export interface ConfigStatus {
   /** The settings file; null without one. */
   readonly path: string | null;
   readonly loadedAt: number;
+  /** The last reload, if it was refused: the settings from before are in force. null: it was not, or others are in force. */
+  readonly refused: ConfigRefusal | null;
   /** Changes made while running that are not in the file, a line each: `weight of big: 5 (file: 3)`. */
   readonly drift: readonly string[];
+}
+
+/** A reload that was refused. */
+export interface ConfigRefusal {
+  /** ms since the epoch. */
+  readonly at: number;
+  /** Why, in one line. */
+  readonly reason: string;
 }
 
 export type EventKind = Exclude<BalancerEvent['what'], 'checked'> | 'draining';
