@@ -12,7 +12,7 @@ import {
 } from 'js-yaml';
 import { LineIndex } from './line-index.js';
 import type { Fault } from './problems.js';
-import { type Environment, expand, plainScalar } from './scalar.js';
+import { type Environment, expand, plain, plainScalar } from './scalar.js';
 import type { Entry, MapNode, Node, Path, Span } from './tree.js';
 
 /** Deeper than any configuration nests, and shallow enough for the stack. */
@@ -32,8 +32,11 @@ export interface Reading {
   readonly faults: readonly Fault[];
 }
 
-/** Reads one YAML document, expands `${NAME}`, and keeps the position of every node. */
-export function loadTree(text: string, env: Environment): Reading {
+/**
+ * Reads one YAML document, expands `${NAME}`, and keeps the position of every node. `env` null: texts are taken as they are
+ * written.
+ */
+export function loadTree(text: string, env: Environment | null): Reading {
   const reader = new TreeReader(text, env);
   const document = reader.read();
   return { document, faults: reader.faults };
@@ -61,7 +64,7 @@ interface Merge {
 class TreeReader {
   readonly faults: Fault[] = [];
   readonly #text: string;
-  readonly #env: Environment;
+  readonly #env: Environment | null;
   readonly #path: (string | number)[] = [];
   readonly #anchors = new Map<string, Node>();
   /** The number of nodes below a finished node, with its aliases expanded. */
@@ -70,7 +73,7 @@ class TreeReader {
   #next = 0;
   #aliasedNodes = 0;
 
-  constructor(text: string, env: Environment) {
+  constructor(text: string, env: Environment | null) {
     this.#text = text;
     this.#env = env;
   }
@@ -239,7 +242,7 @@ class TreeReader {
     const written = event.valueStart < 0 ? '' : getScalarValue(this.#text, event);
     const span = event.valueStart < 0 ? owner : spanOf(event, this.#text);
     const asText = this.#checkTag(event) || event.style !== SCALAR_STYLE.PLAIN;
-    const expansion = expand(written, this.#env);
+    const expansion = this.#env === null ? plain(written) : expand(written, this.#env);
     if (!expansion.ok) this.#fault(span, expansion.message, expansion.hint);
     const text = expansion.ok ? expansion.text : '';
     const node: Node = { kind: 'scalar', value: asText ? text : plainScalar(text), span };

@@ -7,9 +7,20 @@ import { duration } from './quantities.js';
 import type { Report } from './report.js';
 import { defaultsOf } from './schema.js';
 import { maskUrls } from './secrets.js';
-import type { DurationSetting, HttpSourceSettings, ServerSettings } from './settings.js';
+import type {
+  DurationSetting,
+  HttpSourceSettings,
+  KubernetesSourceSettings,
+  ServerSettings,
+} from './settings.js';
 import type { Path } from './tree.js';
-import type { DnsFamily, FileSourceConfig, HttpSourceConfig, SourceConfig } from './types.js';
+import type {
+  DnsFamily,
+  FileSourceConfig,
+  HttpSourceConfig,
+  KubernetesSourceConfig,
+  SourceConfig,
+} from './types.js';
 
 /** A source of servers as it is written, and what is asked. */
 export interface Source {
@@ -35,6 +46,7 @@ const KINDS = {
   srv: compileSrv,
   file: compileFile,
   http: compileHttp,
+  kubernetes: compileKubernetes,
 } as const satisfies Partial<Record<keyof ServerSettings, CompileKind>>;
 
 type Kind = keyof typeof KINDS;
@@ -58,7 +70,7 @@ export function compileSource(
 
 /** Keys that only some kinds have. */
 const KEYS_OF: { readonly [key in 'family' | 'every']: readonly Kind[] } = {
-  family: ['dns', 'srv'],
+  family: ['dns', 'srv', 'kubernetes'],
   every: ['http'],
 };
 
@@ -186,4 +198,58 @@ function compileFile(
     const config: FileSourceConfig = { kind: 'file', folder, pattern };
     return { text: `file ${file}`, config };
   });
+}
+
+/** RFC 1123, as the API server has it. */
+const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+function compileKubernetes(
+  { kubernetes, family: asked }: ServerSettings,
+  path: Path,
+  { report, files }: KindDeps,
+): Source | undefined {
+  const at = [...path, 'kubernetes'];
+  const isShort = typeof kubernetes === 'string';
+  const settings: Partial<KubernetesSourceSettings> = isShort ? { service: kubernetes } : (kubernetes ?? {});
+  const { service: written, port: writtenPort, kubeconfig, context } = settings;
+  if (written === undefined) return undefined;
+  const name = report.attempt(isShort ? at : [...at, 'service'], () => readService(written));
+  const port = report.attempt([...at, 'port'], () => readPort(writtenPort));
+  if (context !== undefined && kubeconfig === undefined)
+    report.problem([...at, 'context'], 'context goes with kubeconfig', '', 'key');
+  if (name === undefined || port === undefined) return undefined;
+  const family: DnsFamily = asked ?? 'auto';
+  const config: KubernetesSourceConfig = {
+    kind: 'kubernetes',
+    ...name,
+    port: port.value,
+    family,
+    kubeconfig: kubeconfig === undefined ? null : files.resolveFile(kubeconfig),
+    context: context ?? null,
+  };
+  const place = context === undefined ? '' : ` in ${context}`;
+  return {
+    text: `kubernetes ${written}${port.value === null ? '' : `:${port.value}`}${place}${familyText(family)}`,
+    config,
+  };
+}
+
+function readService(text: string): Pick<KubernetesSourceConfig, 'namespace' | 'service'> {
+  const parts = text.split('/');
+  if (parts.length > 2 || !parts.every((part) => LABEL.test(part)))
+    throw new ValueError(
+      `expected a Service such as default/api, got ${JSON.stringify(text)}`,
+      /:\w+$/.test(text) ? 'Write { service: default/api, port: http }.' : '',
+    );
+  const [service = '', namespace = null] = parts.reverse();
+  return { namespace, service };
+}
+
+/** Digits in quotes are a number too: the name of a port has a letter. */
+function readPort(port: string | number | undefined): { readonly value: KubernetesSourceConfig['port'] } {
+  if (port === undefined) return { value: null };
+  const number = /^\d+$/.test(String(port)) ? Number(port) : null;
+  if (number === null ? !LABEL.test(String(port)) : number < 1 || number > 65_535)
+    throw new ValueError(`expected the name of a port or its number, got ${JSON.stringify(port)}`);
+  return { value: number ?? String(port) };
 }

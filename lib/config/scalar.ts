@@ -38,6 +38,11 @@ export function expand(text: string, env: Environment): Expansion {
   return message === '' ? { ok: true, text: result } : { ok: false, message, hint };
 }
 
+/** A text in which nothing is replaced. */
+export function plain(text: string): Expansion {
+  return { ok: true, text };
+}
+
 /**
  * The value of an unquoted scalar. It is a number only if the number is printed the same way: `1.10`, `012` and `1e3`
  * stay text, so that a version or a zip code in a header is sent as written.

@@ -652,6 +652,30 @@ export interface HttpSourceSettings {
 /** An http:// or https:// URL, or a map with a url. */
 export type HttpSourceSetting = string | HttpSourceSettings;
 
+/** A Service such as default/api, or a map with a service. */
+export interface KubernetesSourceSettings {
+  /**
+   * The Service, with its namespace in front. Without one, the namespace is that of the pod that lb is in, or of the
+   * context.
+   */
+  readonly service: string;
+  /**
+   * The name of a port of the Service, or the number of a port of its pods. By default the only port of the Service.
+   */
+  readonly port?: string | number;
+  /**
+   * A kubeconfig file, where lb is outside of the cluster: API server, authorities, token or client certificate.
+   * Programs that make credentials (exec) and proxies are refused. By default the service account of the pod that lb
+   * is in.
+   */
+  readonly kubeconfig?: FileNameSetting;
+  /** A context of the kubeconfig. By default its current-context. */
+  readonly context?: string;
+}
+
+/** A Service such as default/api, or a map with a service. */
+export type KubernetesSourceSetting = string | KubernetesSourceSettings;
+
 /** A share such as 20%. */
 export type PercentSetting = string;
 
@@ -709,8 +733,8 @@ export interface ServerSettings {
    */
   readonly srv?: string;
   /**
-   * Which addresses dns and srv take of a name that has both families: ipv4, ipv6, or both, as servers of their own.
-   * By default one family, the one that connects first.
+   * Which addresses dns, srv and kubernetes take where there are both families: ipv4, ipv6, or both, as servers of
+   * their own. By default one family: of names the one that connects first, of a Service IPv4.
    */
   readonly family?: 'ipv4' | 'ipv6' | 'both';
   /**
@@ -726,6 +750,13 @@ export interface ServerSettings {
    * the servers stay as they were. The other keys of this entry apply to every server that comes from it.
    */
   readonly http?: HttpSourceSetting;
+  /**
+   * A Service of Kubernetes, in place of an address: each of its endpoints is a server that has the name of its pod.
+   * Its EndpointSlices are listed and watched. Endpoints that are ready get requests. One that is terminating gets no
+   * new ones and finishes those it has; only while none is ready, those that are terminating and still serve get new
+   * ones. The other keys of this entry apply to every server that comes from it.
+   */
+  readonly kubernetes?: KubernetesSourceSetting;
   /** How often http is asked. Default: "30s". */
   readonly every?: DurationSetting;
 }

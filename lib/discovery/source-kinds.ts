@@ -5,6 +5,7 @@ import type { Source } from './contract.js';
 import { DnsSource } from './dns-source.js';
 import { FileSource } from './file-source.js';
 import { HttpSource } from './http-source.js';
+import { KubernetesSource } from './kubernetes-source.js';
 import { SrvSource } from './srv-source.js';
 
 /** What sources need besides their settings. */
@@ -22,6 +23,7 @@ const KINDS: { readonly [K in Kind]: (config: ConfigOf<K>, deps: SourceDeps) => 
   srv: (config, deps) => new SrvSource(config, deps),
   file: (config, deps) => new FileSource(config, deps),
   http: (config, deps) => new HttpSource(config, deps),
+  kubernetes: (config, deps) => new KubernetesSource(config, deps),
 };
 
 /** The source for its settings; nothing is asked before `Source.ask`. */

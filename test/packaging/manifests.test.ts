@@ -2,8 +2,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadAll } from 'js-yaml';
 import t from 'tap';
+import { systemClock, TimerWheel } from '../../lib/base/timer-wheel.js';
 import { loadConfig } from '../../lib/config/config.js';
+import { sourcesOf } from '../../lib/config/inventory.js';
+import { KubernetesSource } from '../../lib/discovery/kubernetes-source.js';
 import { ROOT } from '../docs/markdown.js';
+import { startCluster } from '../support/kubernetes.js';
+import { until } from '../support/loop-ticks.js';
 
 /** The parts of the manifest that depend on each other, or on lb. */
 interface Manifest {
@@ -12,6 +17,11 @@ interface Manifest {
   readonly metadata: { readonly name: string };
   readonly data?: { readonly [file: string]: string };
   readonly spec?: Spec;
+  /** Of a Role. */
+  readonly rules?: readonly object[];
+  /** Of a RoleBinding. */
+  readonly subjects?: readonly object[];
+  readonly roleRef?: object;
 }
 
 interface Spec {
@@ -21,6 +31,7 @@ interface Spec {
 }
 
 interface Pod {
+  readonly serviceAccountName: string;
   readonly terminationGracePeriodSeconds: number;
   readonly securityContext: { readonly runAsNonRoot: boolean };
   readonly containers: readonly Container[];
@@ -52,7 +63,15 @@ const [container] = pod.containers as [Container];
 t.test('it has the kinds of object, each of a version that Kubernetes serves', async (t) => {
   t.same(
     manifests.map(({ apiVersion, kind }) => `${apiVersion} ${kind}`),
-    ['v1 ConfigMap', 'apps/v1 Deployment', 'v1 Service', 'policy/v1 PodDisruptionBudget'],
+    [
+      'v1 ConfigMap',
+      'v1 ServiceAccount',
+      'rbac.authorization.k8s.io/v1 Role',
+      'rbac.authorization.k8s.io/v1 RoleBinding',
+      'apps/v1 Deployment',
+      'v1 Service',
+      'policy/v1 PodDisruptionBudget',
+    ],
   );
   const labels = find('Deployment').spec?.template?.metadata.labels;
   t.same(find('Deployment').spec?.selector.matchLabels, labels);
@@ -60,12 +79,47 @@ t.test('it has the kinds of object, each of a version that Kubernetes serves', a
   t.same(find('PodDisruptionBudget').spec?.selector.matchLabels, labels);
 });
 
+t.test(
+  'the service account of the pod may do what the source of servers does, and nothing else',
+  async (t) => {
+    const { name } = find('ServiceAccount').metadata;
+    t.equal(pod.serviceAccountName, name);
+    t.notMatch(text, /automountServiceAccountToken: false/, 'its token is in the pod');
+    t.same(find('RoleBinding').subjects, [{ kind: 'ServiceAccount', name, namespace: 'default' }]);
+    const role = find('Role');
+    t.same(find('RoleBinding').roleRef, {
+      apiGroup: 'rbac.authorization.k8s.io',
+      kind: 'Role',
+      name: role.metadata.name,
+    });
+    t.same(role.rules, [
+      { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
+    ]);
+    const { api, source } = await startCluster(t);
+    api.set('app-1', { service: 'app', endpoints: [{ address: '10.0.0.1' }] });
+    const wheel = new TimerWheel(systemClock);
+    const followed = new KubernetesSource(source({ service: 'app' }), { wheel });
+    t.teardown(() => {
+      followed.stop();
+      wheel.close();
+    });
+    followed.ask({ onServers: () => {}, onFailed: (reason) => t.fail(reason) });
+    await until(() => api.watches === 1);
+    const verbs = api.requests.map(({ query }) => (query.get('watch') === '1' ? 'watch' : 'list'));
+    t.same(verbs, ['list', 'watch']);
+  },
+);
+
 t.test('its settings are good, and the pod goes by them', async (t) => {
   const settings = find('ConfigMap').data?.['loadbalancer.yaml'] ?? '';
   const result = loadConfig(settings, { env: TOKENS, needsRoute: true });
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   t.same(result.warnings, []);
   const { config } = result;
+  t.match(
+    [...sourcesOf(config).values()],
+    [{ text: 'kubernetes app:http', source: { namespace: null, kubeconfig: null } }],
+  );
   const port = (name: string): number | undefined =>
     container.ports.find((one) => one.name === name)?.containerPort;
   t.match(config.listen, [{ address: { port: port('http') } }]);

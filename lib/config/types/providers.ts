@@ -41,5 +41,26 @@ export interface HttpSourceConfig {
   readonly headers: readonly { readonly name: string; readonly value: string }[];
 }
 
+/** The EndpointSlices of a Service. */
+export interface KubernetesSourceConfig {
+  readonly kind: 'kubernetes';
+  /** null: the namespace of the pod that lb is in, or of the context. */
+  readonly namespace: string | null;
+  readonly service: string;
+  /** The name of a port of the Service, or the number of a port of its pods; null: the only one. */
+  readonly port: string | number | null;
+  /** auto: IPv4, or IPv6 where there is no IPv4. */
+  readonly family: DnsFamily;
+  /** The absolute path of a kubeconfig; null: the service account of the pod that lb is in. */
+  readonly kubeconfig: string | null;
+  /** A context of the kubeconfig; null: its current one. */
+  readonly context: string | null;
+}
+
 /** Where servers come from that are not in the settings file. */
-export type SourceConfig = DnsSourceConfig | SrvSourceConfig | FileSourceConfig | HttpSourceConfig;
+export type SourceConfig =
+  | DnsSourceConfig
+  | SrvSourceConfig
+  | FileSourceConfig
+  | HttpSourceConfig
+  | KubernetesSourceConfig;
