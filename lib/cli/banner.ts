@@ -134,7 +134,10 @@ function healthLine({ healthCheck }: Config, file: string | null): string {
 function curlCommand({ address, scheme, url, options }: Door, { hosts, rest }: Config): string {
   const isEverywhere = rest.fallback !== null || rest.routes.length > 0;
   const [path] = isEverywhere ? [] : rest.paths;
-  const [name] = isEverywhere || path !== undefined ? [] : hosts.flatMap(({ names }) => names);
+  const [name] =
+    isEverywhere || path !== undefined
+      ? []
+      : hosts.flatMap(({ names }) => names).flatMap((host) => (host.kind === 'regex' ? [] : [host]));
   const tail = path === undefined || path.path.kind === 'regex' ? '' : path.path.path.slice(1);
   const host = name === undefined ? '' : name.kind === 'exact' ? name.name : `www${name.suffix}`;
   const field = `${options}${host === '' ? '' : `-H 'Host: ${host}' `}`;

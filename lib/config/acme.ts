@@ -75,6 +75,11 @@ function compileGroups(setting: AcmeSettings['hosts'], path: Path, { report }: C
 }
 
 function orderableName(text: string): string {
+  if (text.startsWith('~'))
+    throw new ValueError(
+      `${text}: certificates are ordered for names, not for regular expressions`,
+      'List the names one by one.',
+    );
   const name = parseHostName(text);
   if (name.kind === 'wildcard')
     throw new ValueError(

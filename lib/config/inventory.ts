@@ -1,5 +1,12 @@
 import type { DescribedListener } from '../base/listener-text.js';
-import type { Config, HostName, ListenerConfig, ProviderConfig, RouteConfig, ServerConfig } from './types.js';
+import type {
+  Config,
+  HostPattern,
+  ListenerConfig,
+  ProviderConfig,
+  RouteConfig,
+  ServerConfig,
+} from './types.js';
 
 /** Every server of a configuration once, in the order of the file. */
 export function serversOf(config: Config): readonly ServerConfig[] {
@@ -50,7 +57,8 @@ export function describeListener(
   return { address: bound.text, scheme: tls === null ? 'http' : 'https', redirect, proxyProtocol };
 }
 
-/** `www.mango.com`, `*.mango.com`. */
-export function hostText(name: HostName): string {
+/** `www.mango.com`, `*.mango.com`, `~ ^app-[0-9]+\.mango\.com$`. */
+export function hostText(name: HostPattern): string {
+  if (name.kind === 'regex') return `~${name.regex.ignoreCase ? '*' : ''} ${name.regex.source}`;
   return name.kind === 'exact' ? name.name : `*${name.suffix}`;
 }

@@ -117,7 +117,7 @@ function compileRoutes(
       const at = [...path, 'match', 'path'];
       context.report.problem(
         at,
-        'the path around this route has groups already',
+        'the path or host around this route has groups already',
         'Write (?: in one of the two.',
       );
     }
@@ -165,11 +165,18 @@ function compilePaths(
     const pattern =
       setting.path === undefined ? undefined : context.report.attempt(at, () => parsePath(setting.path));
     if (!pattern) continue;
+    const groups = groupsOf(pattern);
+    if (groups > 0 && around.captures > 0)
+      context.report.problem(
+        at,
+        'the host around this path has groups already',
+        'Write (?: in one of the two.',
+      );
     const way: Way = {
       name: pathName(around.name, setting.path, kind),
       identities: around.identities.map((outer) => pathName(outer, setting.path, kind)),
       path,
-      captures: groupsOf(pattern),
+      captures: Math.max(groups, around.captures),
       strip: stripRule(setting, pattern, path, context),
       ...(kind === 'file' && { defaultHost: 'server' }),
     };
@@ -302,7 +309,7 @@ function withoutOwnCookie(rules: OwnRules, sticky: StickyConfig | null): OwnRule
 
 function pathName(around: string, text: string, kind: 'file' | 'host'): string {
   if (kind === 'file') return text;
-  return text.startsWith('/') ? around + text : `${around} ${text}`;
+  return text.startsWith('/') && !around.startsWith('~') ? around + text : `${around} ${text}`;
 }
 
 function leadsAnywhere(settings: ScopeSettings, place: ConfigScope): boolean {

@@ -1065,7 +1065,12 @@ export type PassiveHealthSetting = PassiveHealthSettings | boolean;
 
 /** A host with its settings, such as host: www.mango.com and servers:. */
 export interface HostSettings {
-  /** A name, a wildcard for all names below one, or a list of both. Case and port do not count. */
+  /**
+   * A name, a wildcard for all names below one, "~ regex" for all names that a regular expression matches ("~* regex"
+   * ignores case), or a list of these. Case and port do not count: a host is compared in lower case. An exact name
+   * takes precedence, then the longest wildcard, then the first regular expression in the order of the file. {$1} in
+   * templates is a group of the expression.
+   */
   readonly host: string | readonly string[];
   /** The servers that share the requests of this place. */
   readonly servers?: readonly ServerSetting[];

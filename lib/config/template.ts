@@ -112,8 +112,8 @@ function capture(number: number, captures: number): TemplatePart {
   throw new ValueError(
     `{$${number}} is not known here`,
     captures === 0
-      ? 'It is a group of the regular expression in the path of the route.'
-      : `The path of the route has ${captures} ${captures === 1 ? 'group' : 'groups'}.`,
+      ? 'It is a group of the regular expression in the path or host of the route.'
+      : `The expression of the route has ${captures} ${captures === 1 ? 'group' : 'groups'}.`,
   );
 }
 

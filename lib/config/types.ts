@@ -2,6 +2,7 @@ import type { Address } from '../base/address.js';
 import type { Scheme } from '../base/transport-info.js';
 import type { Network } from './network.js';
 import type { PathPattern, ValuePattern } from './pattern.js';
+import type { RegexConfig } from './regex.js';
 import type { IncludedFile } from './sources.js';
 import type { Template } from './template.js';
 import type { LimitsConfig, TimeoutsConfig } from './types/limits.js';
@@ -126,7 +127,7 @@ export interface AdminConfig {
 }
 
 export interface HostConfig {
-  readonly names: readonly HostName[];
+  readonly names: readonly HostPattern[];
   readonly scope: ScopeConfig;
 }
 
@@ -134,6 +135,9 @@ export interface HostConfig {
 export type HostName =
   | { readonly kind: 'exact'; readonly name: string }
   | { readonly kind: 'wildcard'; readonly suffix: string };
+
+/** A name, or a regular expression for the whole of it, in the same form. */
+export type HostPattern = HostName | { readonly kind: 'regex'; readonly regex: RegexConfig };
 
 /** A scope of decisions: a host, the rest of the file, or (without paths) a path. */
 export interface ScopeConfig {

@@ -1,6 +1,7 @@
 import type { Observer } from '../base/observer.js';
 import { atOnce, inSlices } from '../base/slices.js';
 import { type Clock, systemClock } from '../base/timer-wheel.js';
+import { hostText } from '../config/inventory.js';
 import type { Config, TlsConfig } from '../config/types.js';
 import type { TlsTerms } from '../net/tls-terms.js';
 import { Acme } from '../tls/acme.js';
@@ -305,7 +306,8 @@ function acmeFindings(config: Config): readonly CertificateFinding[] {
 /** Finds hosts that no certificate covers: their clients get a certificate with another name. */
 function uncovered({ hosts, listen }: Config, held: readonly HeldPair[]): CertificateFinding[] {
   const terms = listen.flatMap(({ tls }) => (tls === null ? [] : [tls]));
-  if (terms.length === 0 || terms.some(({ internal }) => internal)) return [];
+  if (terms.length === 0) return [];
+  if (terms.some(({ internal }) => internal)) return notIssued(hosts);
   const covered = new Set(
     held.flatMap(({ pair }) => [...pair.leaf.facts.names, ...pair.leaf.facts.addresses]),
   );
@@ -313,6 +315,11 @@ function uncovered({ hosts, listen }: Config, held: readonly HeldPair[]): Certif
   const missing: string[] = [];
   for (const { names } of hosts)
     for (const host of names) {
+      if (host.kind === 'regex') {
+        // Whether a certificate is for what it matches is known only if there can be none.
+        if (![...covered].some((known) => known.startsWith('*'))) missing.push(hostText(host));
+        continue;
+      }
       const name = host.kind === 'exact' ? host.name.replace(/^\[|\]$/g, '') : `*${host.suffix}`;
       if (!covered.has(name) && !(host.kind === 'exact' && covered.has(name.replace(/^[^.]+/, '*'))))
         missing.push(name);
@@ -329,6 +336,21 @@ function uncovered({ hosts, listen }: Config, held: readonly HeldPair[]): Certif
   ];
 }
 
+/** The local authority is told names in advance. */
+function notIssued(hosts: Config['hosts']): CertificateFinding[] {
+  const patterns = hosts.flatMap(({ names }) => names.filter(({ kind }) => kind === 'regex'));
+  if (patterns.length === 0) return [];
+  return [
+    {
+      severity: 'warning',
+      file: '',
+      line: 0,
+      message: `the local certificate is not for ${fewOf(patterns.map(hostText))}`,
+      hint: 'A certificate is for names: a host that a regular expression stands for is shown one of another name.',
+    },
+  ];
+}
+
 /** The names that the local authority issues certificates for: this machine, and the hosts of the file. */
 export function namesIn({ hosts, listen, admin }: Config): string[] {
   const names = ['localhost', '127.0.0.1', '::1'];
@@ -336,7 +358,8 @@ export function namesIn({ hosts, listen, admin }: Config): string[] {
     if (address.kind === 'tcp' && !EVERYWHERE.includes(address.host)) names.push(address.host.toLowerCase());
   for (const { names: all } of hosts)
     for (const host of all)
-      names.push(host.kind === 'exact' ? host.name.replace(/^\[|\]$/g, '') : `*${host.suffix}`);
+      if (host.kind !== 'regex')
+        names.push(host.kind === 'exact' ? host.name.replace(/^\[|\]$/g, '') : `*${host.suffix}`);
   return [...new Set(names)];
 }
 

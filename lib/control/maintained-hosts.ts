@@ -1,6 +1,8 @@
 import { ValueError } from '../base/units.js';
+import { WorkBudget } from '../base/work-budget.js';
 import { parseHostName } from '../config/host-name.js';
 import { parseNetwork } from '../config/network.js';
+import { compileRegex, type RegexConfig } from '../config/regex.js';
 import type { Config, HostName } from '../config/types.js';
 import { EVERY_HOST, type HostMaintenance } from '../routing/host-maintenance.js';
 import { HostTable } from '../routing/host-table.js';
@@ -93,11 +95,20 @@ function isHostOf(host: string, hosts: Config['hosts']): boolean {
   const table = new HostTable<true>();
   for (const { names } of hosts)
     for (const name of names) {
+      if (name.kind === 'regex') {
+        if (matches(name.regex, host)) return true;
+        continue;
+      }
       if (textOf(name) === host) return true;
       if (name.kind === 'wildcard') table.add(name, true);
     }
   // A wildcard within a wildcard of the file: `*.a.mango.com` where the file has `*.mango.com`.
   return table.find(host.replace(/^\*/, 'x')) === true;
+}
+
+/** A wildcard of names matches if a name below it does. */
+function matches(regex: RegexConfig, host: string): boolean {
+  return compileRegex(regex).test(host.replace(/^\*/, 'x'), new WorkBudget());
 }
 
 function checkNetwork(text: string): void {

@@ -18,9 +18,17 @@ interface HostRoutes<T> {
   readonly otherWays: OtherWays<T> | null;
 }
 
+/** The routes of the hosts that a regular expression matches. */
+interface HostRegex<T> {
+  readonly regex: Regex;
+  readonly site: HostRoutes<T>;
+}
+
 /** Finds the route of a request. Built once from a configuration and never changed. */
 export class Router<T> {
   readonly #hosts: HostTable<HostRoutes<T>>;
+  /** In the order of the file; asked only for hosts that no name matches. */
+  readonly #patterns: readonly HostRegex<T>[];
   readonly #rest: HostRoutes<T>;
   /** The routes of `#rest` if there are no hosts: Host is not read then. */
   readonly #only: HostRoutes<T> | null;
@@ -29,10 +37,16 @@ export class Router<T> {
   /** Must any guard be asked about other readings of a path? */
   readonly hasOtherWays: boolean;
 
-  private constructor(hosts: HostTable<HostRoutes<T>>, rest: HostRoutes<T>, hasOtherWays: boolean) {
+  private constructor(
+    hosts: HostTable<HostRoutes<T>>,
+    patterns: readonly HostRegex<T>[],
+    rest: HostRoutes<T>,
+    hasOtherWays: boolean,
+  ) {
     this.#hosts = hosts;
+    this.#patterns = patterns;
     this.#rest = rest;
-    this.#only = hosts.isEmpty ? rest : null;
+    this.#only = hosts.isEmpty && patterns.length === 0 ? rest : null;
     this.lostRules = rest.scope.lostRules;
     this.hasOtherWays = hasOtherWays;
   }
@@ -57,15 +71,19 @@ export class Router<T> {
       return resolution;
     };
     const table = new HostTable<HostRoutes<T>>();
+    const patterns: HostRegex<T>[] = [];
     let hasOtherWays = false;
     for (const { names, scope } of hosts) {
       const site = yield* siteOf(scope, resolutionOf);
       hasOtherWays ||= site.otherWays !== null;
-      for (const name of names) table.add(name, site);
+      for (const name of names) {
+        if (name.kind === 'regex') patterns.push({ regex: compileRegex(name.regex), site });
+        else table.add(name, site);
+      }
       yield;
     }
     const others = yield* siteOf(rest, resolutionOf);
-    return new Router(table, others, hasOtherWays || others.otherWays !== null);
+    return new Router(table, patterns, others, hasOtherWays || others.otherWays !== null);
   }
 
   /** The rules for the answer to a request for which `resolve` returned null. */
@@ -80,7 +98,11 @@ export class Router<T> {
 
   /** The match of a request whose path has no problem; null when nothing matches: 404. */
   resolve(view: RequestView): RouteMatch<T> | null {
-    return (this.#only ?? this.#siteOf(view)).scope.resolve(view, NO_CAPTURES);
+    const site = this.#only ?? this.#hosts.find(view.host);
+    if (site !== undefined) return site.scope.resolve(view, NO_CAPTURES);
+    return this.#patterns.length === 0
+      ? this.#rest.scope.resolve(view, NO_CAPTURES)
+      : this.#resolveByPattern(view);
   }
 
   /**
@@ -92,8 +114,19 @@ export class Router<T> {
     return otherWays === null ? null : otherWays.of(view);
   }
 
+  #resolveByPattern(view: RequestView): RouteMatch<T> | null {
+    for (const { regex, site } of this.#patterns) {
+      const captures = matchRegex(regex, view.host, view.budget);
+      if (captures !== null) return site.scope.resolve(view, captures);
+    }
+    return this.#rest.scope.resolve(view, NO_CAPTURES);
+  }
+
   #siteOf(view: RequestView): HostRoutes<T> {
-    return this.#only ?? this.#hosts.find(view.host) ?? this.#rest;
+    const site = this.#only ?? this.#hosts.find(view.host);
+    if (site !== undefined) return site;
+    for (const { regex, site: found } of this.#patterns) if (regex.test(view.host, view.budget)) return found;
+    return this.#rest;
   }
 }
 
@@ -170,21 +203,21 @@ export class Scope<T> {
       return withCaptures(this.#conditional[index] as RouteMatch<T>, own.length > 0 ? own : captures);
     }
     if (this.#hasPaths) {
-      const inner = this.#resolvePath(view);
+      const inner = this.#resolvePath(view, captures);
       if (inner !== null) return inner;
     }
     return captures.length === 0 ? this.#fallback : withCaptures(this.#fallback, captures);
   }
 
-  #resolvePath(view: RequestView): RouteMatch<T> | null {
+  #resolvePath(view: RequestView, captures: Captures): RouteMatch<T> | null {
     const { path } = view;
     const exact = this.#exact.get(path);
-    if (exact !== undefined) return exact.resolve(view, NO_CAPTURES);
+    if (exact !== undefined) return exact.resolve(view, captures);
     for (const { regex, scope } of this.#regexes) {
-      const captures = matchRegex(regex, path, view.budget);
-      if (captures !== null) return scope.resolve(view, captures);
+      const own = matchRegex(regex, path, view.budget);
+      if (own !== null) return scope.resolve(view, own.length > 0 ? own : captures);
     }
-    return this.#prefixes.find(path)?.resolve(view, NO_CAPTURES) ?? null;
+    return this.#prefixes.find(path)?.resolve(view, captures) ?? null;
   }
 }
 

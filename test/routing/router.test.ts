@@ -37,6 +37,47 @@ t.test('a host is found by its exact name, then by the longest wildcard', async 
   t.equal(route('other.test'), 'default');
 });
 
+t.test(
+  'a host without a name of its own is found by the first expression, and its groups are captures',
+  async (t) => {
+    const route = routing({
+      servers,
+      hosts: [
+        { host: '~ ^([a-z]+)\\.apps\\.test$', servers, paths: [{ path: '/x', servers }] },
+        { host: '~* ^SHOP[0-9]+\\.', servers, paths: [{ path: '~ ^/(\\d+)', servers }] },
+        { host: '~ \\.test$', servers },
+        { host: 'www.apps.test', servers },
+        { host: '*.b.test', servers },
+      ],
+    });
+    t.equal(route('mango.apps.test'), '~ ^([a-z]+)\\.apps\\.test$ mango');
+    t.equal(
+      route('MANGO.apps.TEST.:8080'),
+      '~ ^([a-z]+)\\.apps\\.test$ mango',
+      'in lower case, without port and dot',
+    );
+    t.equal(route('mango.apps.test', '/x/y'), '~ ^([a-z]+)\\.apps\\.test$ /x mango', 'also within a path');
+    t.equal(route('www.apps.test'), 'www.apps.test', 'the exact name is first');
+    t.equal(route('mango.b.test'), '*.b.test', 'then the wildcard');
+    t.equal(route('shop12.test'), '~* ^SHOP[0-9]+\\.', 'in the order of the file');
+    t.equal(route('shop12.test', '/42'), '~* ^SHOP[0-9]+\\. ~ ^/(\\d+) 42');
+    t.equal(route('9.apps.test'), '~ \\.test$');
+    t.equal(route('other.example'), 'default');
+  },
+);
+
+t.test('an expression for hosts takes time linear in the length of a host', async (t) => {
+  const router = Router.of(
+    createConfig({ hosts: [{ host: '~ ^(?:(?:[a-z]+)+)+\\.x$', servers }] }),
+    (route) => route.name,
+  );
+  const longest = viewOf('/', [`Host: ${'a'.repeat(7000)}`]);
+  const begin = process.cpuUsage();
+  t.equal(router.resolve(longest), null);
+  const { user } = process.cpuUsage(begin);
+  t.ok(user < 1_000_000, `${user} µs`);
+});
+
 t.test('a request that matches nothing has no route', async (t) => {
   const route = routing({ hosts: [{ host: 'a.test', servers }], paths: [{ path: '/b', servers }] });
   t.equal(route('b.test'), null);

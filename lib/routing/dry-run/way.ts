@@ -2,7 +2,8 @@ import { nearest } from '../../base/nearest.js';
 import { everyRouteOf } from '../../config/every-route.js';
 import { hostText } from '../../config/inventory.js';
 import { pathText } from '../../config/pattern.js';
-import type { Config, HostConfig, RouteConfig, ScopeConfig } from '../../config/types.js';
+import { compileRegex } from '../../config/regex.js';
+import type { Config, HostConfig, HostPattern, RouteConfig, ScopeConfig } from '../../config/types.js';
 import type { RequestView } from '../../http/request-view.js';
 import { Conditions } from '../../rules/match.js';
 import { HostTable } from '../host-table.js';
@@ -47,10 +48,13 @@ export function explainAbsence(config: Config, view: RequestView): Absence {
   };
 }
 
-function scopeOf({ hosts }: Config, { host }: RequestView): HostConfig | undefined {
+function scopeOf({ hosts }: Config, { host, budget }: RequestView): HostConfig | undefined {
   const table = new HostTable<HostConfig>();
-  for (const entry of hosts) for (const name of entry.names) table.add(name, entry);
-  return table.find(host);
+  for (const entry of hosts)
+    for (const name of entry.names) if (name.kind !== 'regex') table.add(name, entry);
+  const isMatch = (name: HostPattern): boolean =>
+    name.kind === 'regex' && compileRegex(name.regex).test(host, budget);
+  return table.find(host) ?? hosts.find(({ names }) => names.some(isMatch));
 }
 
 function passedIn(scope: ScopeConfig, view: RequestView, taken: RouteConfig | null): PassedOver[] {
