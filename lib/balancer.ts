@@ -11,6 +11,7 @@ import type { ChangeStore } from './control/changes.js';
 import { GracefulShutdown } from './control/graceful-shutdown.js';
 import { CheckSlots } from './control/health/check-slots.js';
 import { ServerHealth } from './control/health/server-health.js';
+import { HostNames } from './control/host-names.js';
 import { Readiness } from './control/readiness.js';
 import { type PreparedConfig, ServerRegistry } from './control/server-registry.js';
 import { liftBan, listBans } from './control/status/bans.js';
@@ -47,6 +48,7 @@ import type { StickyMemory } from './exchange/sticky-memory.js';
 import type { HandshakeResult } from './net/handshake-results.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
 import type { ListeningSocket } from './net/listeners.js';
+import { Resolver } from './net/resolver.js';
 import { fewFiles } from './net/shortage.js';
 import { SocketChoice } from './net/socket-choice.js';
 import type { TlsTerms } from './net/tls-terms.js';
@@ -215,6 +217,8 @@ class RunningBalancer implements Balancer {
   readonly #sockets: SocketChoice;
   readonly #certificates: Certificates;
   readonly #providers: Providers;
+  readonly #resolver: Resolver;
+  readonly #hosts: HostNames;
   #loadedAt: number;
   #views: BalancerViews | null = null;
   #started = false;
@@ -250,7 +254,9 @@ class RunningBalancer implements Balancer {
     const workers = new WorkerChoice(config, options);
     this.#workers = workers;
     const shared = SharedMemory.create(workers.count > 1 ? workers.count + 1 : 1);
-    const connections = connectionDeps(config, wheel, observer, sockets, shared);
+    const resolver = new Resolver(config.dns, wheel, observer);
+    this.#resolver = resolver;
+    const connections = connectionDeps(config, wheel, observer, sockets, shared, resolver);
     const health = { ...connections, clock, slots: new CheckSlots() };
     const telemetry = this.#telemetry;
     const threads =
@@ -268,6 +274,12 @@ class RunningBalancer implements Balancer {
         : null;
     this.#threads = threads;
     if (threads !== null) this.#certificates.store.tellAlso((news) => threads.tellCertificates(news));
+    this.#hosts = new HostNames({
+      resolver,
+      wheel,
+      tellsThreads: threads !== null,
+      onResolved: (host, resolution) => this.#registry.resolve(host, resolution),
+    });
     this.#registry = new ServerRegistry(config, {
       routed: {
         clock,
@@ -285,13 +297,17 @@ class RunningBalancer implements Balancer {
       wheel,
       telemetry,
       store,
-      install: (snapshot) => this.#engine.install(snapshot),
+      hosts: this.#hosts,
+      install: (snapshot) => {
+        resolver.applyOptions(snapshot.config.dns);
+        this.#engine.install(snapshot);
+      },
       replay: (operation) => threads?.replay(operation) ?? null,
     });
     this.#providers = new Providers({
       wheel,
       observer,
-      resolver: connections.resolver,
+      resolver,
       onServers: (source, servers) => this.#registry.provide(source, servers),
     });
     // An operator that asks on an older connection means the process that has taken over, too.
@@ -332,6 +348,7 @@ class RunningBalancer implements Balancer {
   async start(): Promise<void> {
     try {
       warmUp();
+      this.#registry.followHosts();
       this.#providers.stage(sourcesOf(this.config));
       await this.#sockets.prove();
       this.#certificates.install(await this.#certificates.prepare(this.config), this.config);
@@ -595,13 +612,19 @@ class RunningBalancer implements Balancer {
   /** What a thread begins with. */
   get #present(): PresentState {
     const { snapshot, desired, servers, routed } = this.#registry;
+    const hosts = this.#hosts;
     return {
       config: snapshot.config,
       // Each is needed by few of those who ask, and may be long.
       get changes() {
         return desired.changes;
       },
-      answers: desired.provided.answers,
+      get answers() {
+        return desired.provided.answers;
+      },
+      get hosts() {
+        return hosts.resolutions;
+      },
       secret: snapshot.secret,
       get numbers() {
         return [...servers.numbers()];
@@ -657,7 +680,9 @@ class RunningBalancer implements Balancer {
     this.#engine.stop();
     this.#certificates.stop();
     this.#providers.stop();
+    this.#hosts.stop();
     this.#registry.servers.stop();
+    this.#resolver.close();
     this.#wheel.close();
     this.#shutdown.stop();
   }

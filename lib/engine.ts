@@ -10,6 +10,7 @@ import type { ResponseForm } from './http/head-encoder.js';
 import { encodeReply } from './http/replies.js';
 import { HandshakeQueue } from './net/handshake-queue.js';
 import { HandshakeCounts, type HandshakeResult } from './net/handshake-results.js';
+import type { HostTable } from './net/host-addresses.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
 import type { ListenerSharing } from './net/listener.js';
 import {
@@ -19,7 +20,6 @@ import {
   type PreparedListeners,
 } from './net/listeners.js';
 import { ProxyHeaderCounts } from './net/proxy-header-counts.js';
-import { Resolver } from './net/resolver.js';
 import { ShortageAlarm } from './net/shortage.js';
 import type { SocketChoice } from './net/socket-choice.js';
 import type { TlsTerms } from './net/tls-terms.js';
@@ -54,11 +54,12 @@ const MAX_TICKS = 4096;
 
 /** What the pools of an engine need, whose servers are made before there is a snapshot. */
 export function connectionDeps(
-  { limits, dns }: Config,
+  { limits }: Config,
   wheel: TimerWheel,
   observer: Observer,
   sockets: SocketChoice,
   shared: SharedMemory,
+  resolver: HostTable,
 ): ConnectionDeps {
   return {
     shared,
@@ -66,7 +67,7 @@ export function connectionDeps(
     observer,
     sockets,
     parsers: responseParsers(limits),
-    resolver: new Resolver(dns, wheel, observer),
+    resolver,
     shortages: new ShortageAlarm(wheel, observer),
   };
 }
@@ -167,7 +168,6 @@ export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
     this.#exchanges.pipeline = snapshot.pipeline;
     this.#acceptor.applyConfig(snapshot, snapshot.config);
     this.#timeouts = snapshot.config.timeouts;
-    this.#connections.resolver.applyOptions(snapshot.config.dns);
     if (this.#prepared !== null) this.#listeners.install(this.#prepared);
     this.#prepared = null;
   }
@@ -272,7 +272,6 @@ export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
     this.discard();
     this.#listeners.close();
     this.#acceptor.destroy();
-    this.#connections.resolver.close();
   }
 }
 

@@ -685,7 +685,8 @@ export type AddressListSetting = readonly string[];
 /** Host:port, unix:/path, or a map with an address. */
 export interface ServerSettings {
   /**
-   * host:port, [v6]:port or unix:/path; a port alone is a port of localhost. With https:// in front, connections are
+   * host:port, [v6]:port or unix:/path; a port alone is a port of localhost. A host name with several addresses is a
+   * server for each of them, with all that this entry has; localhost is one. With https:// in front, connections are
    * encrypted, and the port is 443 if there is none; http:// says what no scheme says, with port 80 if there is none.
    */
   readonly address?: string | number;

@@ -9,16 +9,26 @@ import { MaintainedHosts } from './maintained-hosts.js';
 import { type ProvidedChange, type ProvidedListing, ProvidedServers } from './provided-servers.js';
 import { amongOthers, isSame, readServer } from './server-entry.js';
 import type { Entry, ServerList } from './server-list.js';
+import { entryNameOf, SeveralAddresses, splitHostOf } from './several-addresses.js';
 import { type NewServer, OperationError } from './status/operations.js';
 
 const NO_GROUPS: ReadonlySet<GroupConfig> = new Set();
 /** In place of the source of a server that none tells of at present. */
 const ABSENT = 'not there now';
+const NO_CHANGE: ResolvedChange = { groups: [], names: new Set() };
 const AVAILABILITIES: readonly Availability[] = ['ready', 'draining', 'maintenance'];
 
 /** A server that was added: with the settings in use, and as requested in `move`. */
 interface UsedMove extends Move {
   readonly move: Move;
+}
+
+/** What other addresses of a host name have changed. */
+export interface ResolvedChange {
+  /** The groups whose servers are others now. */
+  readonly groups: readonly GroupConfig[];
+  /** The names of servers that came or left. */
+  readonly names: ReadonlySet<string>;
 }
 
 /** A planned addition of a server, before anything is changed. */
@@ -39,6 +49,9 @@ export interface Addition {
  * same, lacks their route or server, or has been edited at the same place: the edit is newer and wins. Changes of a server
  * that its source does not tell of any more, or not yet, are kept, and apply again when it returns. No change looks at all
  * servers: there may be 10,000 of them.
+ *
+ * An entry of the file, or one that was added, whose host name has several addresses stands for several servers
+ * (`SeveralAddresses`). What is changed for the entry holds for all of them, and each can be changed by its own name.
  */
 export class DesiredServers {
   #file: FileIndex;
@@ -60,9 +73,58 @@ export class DesiredServers {
   /** By the name of a server that was removed, and that a source tells of: where it is left out. */
   readonly #excluded = new Map<string, ReadonlyMap<GroupConfig, ServerConfig>>();
 
-  constructor(config: Config | FileIndex, provided?: ProvidedServers) {
+  readonly #several: SeveralAddresses;
+
+  /** `several`: the host names that have several addresses; none by default. */
+  constructor(config: Config | FileIndex, provided?: ProvidedServers, several = new SeveralAddresses()) {
     this.#file = config instanceof FileIndex ? config : FileIndex.of(config);
     this.#provided = provided ?? new ProvidedServers(this.#file);
+    this.#several = several;
+  }
+
+  /** The host names that have several addresses. */
+  get several(): SeveralAddresses {
+    return this.#several;
+  }
+
+  /** A host name has other addresses. `several`: those that are servers of their own; none while it is one server. */
+  resolve(host: string, several: readonly string[]): ResolvedChange {
+    const entries = [...this.#entriesAt(host)];
+    const before = new Set(entries.flatMap((name) => this.serverNamesOf(name)));
+    if (!this.#several.set(host, several)) return NO_CHANGE;
+    const names = new Set(entries.flatMap((name) => this.serverNamesOf(name)));
+    for (const name of before) if (!names.delete(name)) names.add(name);
+    if (names.size === 0) return NO_CHANGE;
+    const groups = new Set(entries.flatMap((name) => this.listingsOf(name).map(({ group }) => group)));
+    return { groups: [...groups], names };
+  }
+
+  /** The names of the entries with this host name. */
+  *#entriesAt(host: string): Generator<string> {
+    yield* this.#file.namesAtHost(host);
+    for (const [name, [first]] of this.#addedBy)
+      if (first !== undefined && !this.isListed(name) && splitHostOf(first.server) === host) yield name;
+  }
+
+  /** The names of the servers that an entry stands for; a server of one address has its own name alone. */
+  serverNamesOf(name: string): readonly string[] {
+    if (this.#several.isEmpty) return [name];
+    for (const listing of this.listingsOf(name)) {
+      const servers = this.#serversAt(listing);
+      if (servers !== null) return servers.map((server) => server.name);
+    }
+    return [name];
+  }
+
+  /** The servers that an entry stands for; null: it is one. What sources tell of are addresses, or stay one server each. */
+  #serversAt(listing: Listing | ProvidedListing): readonly ServerConfig[] | null {
+    return 'source' in listing ? null : this.#several.of(listing.server);
+  }
+
+  /** The entry that a server is one address of, whether it is at present or may be again; null: it is none. */
+  #entryOf(name: string): string | null {
+    const entry = entryNameOf(name);
+    return entry !== null && (this.isListed(entry) || this.#addedBy.has(entry)) ? entry : null;
   }
 
   /** The servers that sources have told of, without the changes of operators. */
@@ -104,11 +166,31 @@ export class DesiredServers {
 
   /** The current servers of a group. */
   serversOf(group: GroupConfig): readonly ServerConfig[] {
-    const came = this.#addedTo.get(group);
-    const stayed = this.#removedCount(group) === 0 ? group.servers : this.#notRemoved(group);
+    const added = this.#addedTo.get(group);
+    const came = added === undefined ? undefined : this.#split(added);
+    const listed = this.#removedCount(group) === 0 ? group.servers : this.#notRemoved(group);
+    const stayed = this.#split(listed);
     const provided = this.#providedTo(group);
     if (came === undefined && provided.length === 0) return stayed;
     return [...stayed, ...provided, ...(came ?? [])];
+  }
+
+  #split(entries: readonly ServerConfig[]): readonly ServerConfig[] {
+    if (this.#several.isEmpty) return entries;
+    return entries.flatMap((entry) => this.#several.of(entry) ?? entry);
+  }
+
+  /** The servers of this name, in each group that has one. */
+  serversNamed(name: string): readonly Listing[] {
+    if (this.#several.isEmpty) return this.listingsOf(name);
+    const own = this.listingsOf(name).filter((listing) => this.#serversAt(listing) === null);
+    const entry = this.#entryOf(name);
+    if (entry === null) return own;
+    const ofEntry = this.listingsOf(entry).flatMap((listing) => {
+      const server = this.#serversAt(listing)?.find((one) => one.name === name);
+      return server === undefined ? [] : [{ ...listing, server }];
+    });
+    return [...own, ...ofEntry];
   }
 
   #providedTo(group: GroupConfig): readonly ServerConfig[] {
@@ -139,15 +221,29 @@ export class DesiredServers {
   }
 
   weightOf(server: ServerConfig): number {
-    return this.#weights.get(server.name) ?? server.weight;
+    const entry = this.#weights.size === 0 ? null : this.#entryOf(server.name);
+    const ofEntry = entry === null ? undefined : this.#weights.get(entry);
+    return this.#weights.get(server.name) ?? ofEntry ?? server.weight;
   }
 
+  /** Of a server at one address of an entry: the stricter of its own and that of the entry. */
   availabilityOf(name: string): Availability {
-    return this.#availability.get(name) ?? 'ready';
+    if (this.#availability.size === 0) return 'ready';
+    const own = this.#availability.get(name) ?? 'ready';
+    const entry = own === 'maintenance' ? null : this.#entryOf(name);
+    const ofEntry = entry === null ? 'ready' : (this.#availability.get(entry) ?? 'ready');
+    return ofEntry === 'ready' ? own : ofEntry;
   }
 
-  /** Is a server of this name in the file? */
+  /** Is a server of this name in the file, or at one address of one? */
   isFromFile(name: string): boolean {
+    if (this.isListed(name)) return true;
+    const entry = entryNameOf(name);
+    return entry !== null && this.isListed(entry);
+  }
+
+  /** Does the file list an entry of this name? */
+  isListed(name: string): boolean {
     return this.#file.listingsOf(name).length > 0;
   }
 
@@ -159,10 +255,16 @@ export class DesiredServers {
   /** Does a server of this name serve in any route? */
   has(name: string): boolean {
     if (this.#addedBy.has(name) || this.#listedBySources(name).length > 0) return true;
-    return (this.#removed.get(name)?.size ?? this.#file.listingsOf(name).length) > 0;
+    if ((this.#removed.get(name)?.size ?? this.#file.listingsOf(name).length) > 0) return true;
+    return this.#isOneOfSeveral(name);
   }
 
-  /** The groups that have a server of this name, and the server as each group has it. */
+  /** Is it the server at one address of an entry, at present? */
+  #isOneOfSeveral(name: string): boolean {
+    return !this.#several.isEmpty && this.#entryOf(name) !== null && this.serversNamed(name).length > 0;
+  }
+
+  /** The groups that have an entry of this name, and the entry as each group has it. */
   listingsOf(name: string): readonly Listing[] {
     const listed = this.#file.listingsOf(name);
     const left = this.#removed.get(name);
@@ -196,7 +298,7 @@ export class DesiredServers {
 
   /** Like `entryOf`, without the routes, of which there may be thousands. */
   termsOf(name: string): Omit<Entry, 'routes'> | undefined {
-    const last = this.listingsOf(name).at(-1);
+    const last = this.listingsOf(name).at(-1) ?? this.serversNamed(name).at(-1);
     if (last === undefined) return undefined;
     return { weight: this.weightOf(last.server), availability: this.availabilityOf(name) };
   }
@@ -204,9 +306,14 @@ export class DesiredServers {
   /** The names of all servers that are in a route, those of the file first. */
   *names(): Generator<string> {
     for (const name of this.#file.names) if (this.has(name)) yield name;
-    for (const name of this.#provided.names) if (!this.isFromFile(name) && this.has(name)) yield name;
+    for (const name of this.#provided.names) if (!this.isListed(name) && this.has(name)) yield name;
     for (const name of this.#addedBy.keys())
-      if (!this.isFromFile(name) && this.#provided.listingsOf(name).length === 0) yield name;
+      if (!this.isListed(name) && this.#provided.listingsOf(name).length === 0) yield name;
+  }
+
+  /** The names of all servers: those of entries that stand for several, in their place. */
+  *serverNames(): Generator<string> {
+    for (const name of this.names()) yield* this.serverNamesOf(name);
   }
 
   /** The names of servers that were changed. */
@@ -223,6 +330,8 @@ export class DesiredServers {
     this.#expect(name);
     if (!AVAILABILITIES.includes(to))
       throw new OperationError('bad_value', `expected ready, draining or maintenance, got ${show(to)}`);
+    this.#expectNotHeld(name, to);
+    for (const server of this.#ofEntry(name, this.#availability)) this.#forgetOwn(server, this.#availability);
     if (to === 'ready') this.#availability.delete(name);
     else this.#availability.set(name, to);
     this.#fileWeights.set(name, this.#file.weightsOf(name));
@@ -236,9 +345,31 @@ export class DesiredServers {
   setWeight(name: string, weight: number): void {
     this.#expect(name);
     checkWeight(weight);
+    for (const server of this.#ofEntry(name, this.#weights)) this.#forgetOwn(server, this.#weights);
     this.#weights.set(name, weight);
     this.#fileWeights.set(name, this.#file.weightsOf(name));
     this.#forgetSettled(name);
+  }
+
+  /** The servers at single addresses of an entry among those that were changed. */
+  #ofEntry(name: string, changed: ReadonlyMap<string, unknown>): readonly string[] {
+    return [...changed.keys()].filter((server) => entryNameOf(server) === name);
+  }
+
+  #forgetOwn(server: string, changed: Map<string, unknown>): void {
+    changed.delete(server);
+    this.#forgetSettled(server);
+  }
+
+  /** Throws when a server is to be ready whose entry is not. */
+  #expectNotHeld(name: string, to: Availability): void {
+    const entry = to === 'ready' ? this.#entryOf(name) : null;
+    const held = entry === null ? undefined : this.#availability.get(entry);
+    if (held !== undefined)
+      throw new OperationError(
+        'bad_value',
+        `${name} is one of the addresses of ${entry}, which is ${held}: make ${entry} ready`,
+      );
   }
 
   /**
@@ -292,15 +423,23 @@ export class DesiredServers {
    */
   remove(name: string): readonly Listing[] {
     this.#expect(name);
+    const entry = this.#isOneOfSeveral(name) ? this.#entryOf(name) : null;
+    if (entry !== null)
+      throw new OperationError(
+        'bad_value',
+        `${name} is one of the addresses of ${entry}: let it drain, or remove ${entry}`,
+      );
     const listings = this.listingsOf(name);
     if (listings.some((listing) => this.#isAlone(listing))) this.#refuseEmpty(name, listings);
-    if (this.isFromFile(name)) this.#removed.set(name, NO_GROUPS);
+    if (this.isListed(name)) this.#removed.set(name, NO_GROUPS);
     const provided = this.#provided.listingsOf(name);
     if (provided.length > 0)
       this.#excluded.set(name, new Map(provided.map(({ group, server }) => [group, server])));
     this.#forgetMovesOf(name);
-    this.#weights.delete(name);
-    this.#availability.delete(name);
+    for (const changed of [this.#weights, this.#availability]) {
+      for (const server of this.#ofEntry(name, changed)) this.#forgetOwn(server, changed);
+      changed.delete(name);
+    }
     this.#forgetSettled(name);
     return listings;
   }
@@ -488,16 +627,25 @@ export class DesiredServers {
 
   /** Forgets changes that the file now contains, and those of a server that is gone. */
   #forgetSettled(name: string): void {
-    // A source may tell of it later.
-    const isGone = !this.has(name) && (this.#file.sources.size === 0 || this.#isLeftOut(name));
+    // A source may tell of it later, and a host name may have its address later.
+    const mayReturn = this.#file.sources.size > 0 && !this.#isLeftOut(name);
+    const isGone = !this.has(name) && !mayReturn && this.#entryOf(name) === null;
     if (isGone) this.#availability.delete(name);
     const weight = this.#weights.get(name);
     if (weight !== undefined) {
-      const listed = [...this.#file.weightsOf(name), ...this.#providedWeights(name)];
+      const listed = [...this.#listedWeights(name), ...this.#providedWeights(name)];
       const isListed = listed.length > 0 && listed.every((one) => one === weight);
       if (isGone || (isListed && !this.#addedBy.has(name))) this.#weights.delete(name);
     }
     if (!this.#weights.has(name) && !this.#availability.has(name)) this.#fileWeights.delete(name);
+  }
+
+  /** The weights that the file gives a server; at one address of an entry: those of the entry. */
+  #listedWeights(name: string): readonly number[] {
+    const entry = this.isListed(name) ? null : this.#entryOf(name);
+    if (entry === null) return this.#file.weightsOf(name);
+    const changed = this.#weights.get(entry);
+    return changed === undefined ? this.#file.weightsOf(entry) : [changed];
   }
 
   #providedWeights(name: string): readonly number[] {
@@ -519,7 +667,7 @@ export class DesiredServers {
   get drift(): readonly string[] {
     const lines: string[] = [];
     for (const [name, weight] of this.#weights) {
-      const listed = this.#file.weightsOf(name);
+      const listed = this.#listedWeights(name);
       const origin = this.#originOf(name);
       if (listed.length > 0) lines.push(`weight of ${name}: ${weight} (file: ${listed.join(', ')})`);
       else if (origin !== 'file') {

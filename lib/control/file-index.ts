@@ -3,6 +3,7 @@ import { append } from '../base/collections.js';
 import { atOnce, type Steps } from '../base/slices.js';
 import { forwardingRoutes } from '../config/every-route.js';
 import type { Config, GroupConfig, ProviderConfig, ServerConfig } from '../config/types.js';
+import { splitHostOf } from './several-addresses.js';
 
 /** A server in a group that lists it. */
 export interface Listing {
@@ -40,6 +41,8 @@ export class FileIndex {
   readonly #servers = new Map<string, NamedServer>();
   /** Names of servers by address. */
   readonly #nameAt = new Map<string, string>();
+  /** Names of servers by their host name. */
+  readonly #namesAtHost = new Map<string, string[]>();
 
   private constructor(config: Config) {
     this.routes = forwardingRoutes(config);
@@ -78,6 +81,8 @@ export class FileIndex {
     if (known === undefined) {
       this.#servers.set(name, { listings: [listing], weights: [weight] });
       this.#nameAt.set(addressKey(address), name);
+      const host = splitHostOf(listing.server);
+      if (host !== null) append(this.#namesAtHost, host, name);
       return;
     }
     known.listings.push(listing);
@@ -123,6 +128,11 @@ export class FileIndex {
   /** The name of the server at an address in the form of `addressKey`. */
   nameAt(address: string): string | undefined {
     return this.#nameAt.get(address);
+  }
+
+  /** The names of the servers with this host name. */
+  namesAtHost(host: string): readonly string[] {
+    return this.#namesAtHost.get(host) ?? [];
   }
 
   /** The weights that the file gives a server, each once, in order; empty when the server is not in the file. */

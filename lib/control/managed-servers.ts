@@ -215,12 +215,12 @@ export class ManagedServers {
     }
   }
 
-  /** Removes the servers of that name from the index, and returns them: `retire` and `leave` must follow. */
-  letGo(name: string): readonly ManagedServer[] {
-    const leaving = this.named(name);
+  /** Removes the servers of these names from the index, and returns them: `retire` and `leave` must follow. */
+  letGo(names: readonly string[]): readonly ManagedServer[] {
+    const leaving = names.flatMap((name) => this.named(name));
     this.version++;
     this.#leaving++;
-    this.#byName.delete(name);
+    for (const name of names) this.#byName.delete(name);
     for (const { config, group } of leaving) this.#members.delete(serverKey(config, group));
     return leaving;
   }
@@ -235,7 +235,7 @@ export class ManagedServers {
     for (const name of names) {
       const left = new Set(this.named(name));
       const wanted = new Map(
-        desired.listingsOf(name).map((listing) => [serverKey(listing.server, listing.group), listing]),
+        desired.serversNamed(name).map((listing) => [serverKey(listing.server, listing.group), listing]),
       );
       for (const key of wanted.keys()) {
         const member = this.#members.get(key);
@@ -307,10 +307,20 @@ export class ManagedServers {
   }
 
   /**
-   * Sends no more requests to these servers: requests in flight finish, then the sockets close. `tellsIdle`: a server
-   * without requests is reported as drained too.
+   * Sends no more requests to these servers: requests in flight finish, then the sockets close, and those that wait for a
+   * connection go to other servers.
    */
-  *retire(leaving: readonly ManagedServer[], tellsIdle = true): Steps<void> {
+  *retire(leaving: readonly ManagedServer[]): Steps<void> {
+    yield* this.withdraw(leaving, true);
+    // After all of them are retired, so that no request moves from one of them to another.
+    yield* this.turnAway(leaving);
+  }
+
+  /**
+   * The same without the last: requests that wait for one of their connections wait until
+   * `turnAway`. `tellsIdle`: a server without requests is reported as drained too.
+   */
+  *withdraw(leaving: readonly ManagedServer[], tellsIdle: boolean): Steps<void> {
     for (const member of this.#gone) if (isEmpty(member)) this.#gone.delete(member);
     for (const member of leaving) {
       this.#fresh.delete(member);
@@ -320,7 +330,10 @@ export class ManagedServers {
       member.server.retire();
       yield;
     }
-    // After all of them are retired, so that no request moves from one of them to another.
+  }
+
+  /** Requests that wait for a connection of these servers go to others. */
+  *turnAway(leaving: readonly ManagedServer[]): Steps<void> {
     for (const { server } of leaving) {
       server.pool.turnAway('removed');
       yield;
@@ -388,7 +401,7 @@ export class ManagedServers {
     const groups = new Set<GroupConfig>();
     const left = new Set<ManagedServer>();
     for (const name of names) {
-      for (const { group } of desired.listingsOf(name)) groups.add(group);
+      for (const { group } of desired.serversNamed(name)) groups.add(group);
       for (const member of this.named(name)) left.add(member);
       plan.byName.delete(name);
     }

@@ -12,6 +12,7 @@ import type { ManagedServer } from './managed-server.js';
 import { ManagedServers, type ManagedServersDeps, type ServerPlan } from './managed-servers.js';
 import { type Answers, ProvidedServers } from './provided-servers.js';
 import { serverKey } from './server-reuse.js';
+import type { SeveralAddresses } from './several-addresses.js';
 
 /** A removed server leaves this many groups at once, and further ones in slices. */
 const LEFT_AT_ONCE = 500;
@@ -46,6 +47,21 @@ export interface ProvidedNames {
   readonly dropped: readonly string[];
 }
 
+/** What a thread knows besides configuration and changes when it begins. */
+export interface KnownServers {
+  /** What sources have told so far. */
+  readonly answers?: Answers;
+  /** The host names that have several addresses. */
+  readonly several?: SeveralAddresses;
+}
+
+/** What a configuration is prepared over: as it was when the preparation began. */
+interface Basis {
+  readonly answers: Answers;
+  readonly changes: Changes;
+  readonly several: SeveralAddresses;
+}
+
 /** What remains to be done after a configuration has been put into force; requests do not depend on it. */
 export interface InstalledServers {
   /** Retires the old servers. */
@@ -74,18 +90,17 @@ export class RoutedServers {
   readonly #moved = new Set<string>();
   /** What sources have told since then, by their keys. */
   readonly #told = new Map<string, readonly DiscoveredServer[]>();
+  #basis: Basis | null = null;
   /** What `restore` has dropped of the changes of a previous process. */
   readonly droppedAtStart: readonly string[];
 
-  /**
-   * `kept`: changes of a previous process or of another thread; null: none. `answers`: what sources have told so far; none
-   * by default.
-   */
-  constructor(config: Config, kept: Changes | null, deps: RoutedServersDeps, answers: Answers = new Map()) {
+  /** `kept`: changes of a previous process or of another thread; null: none. `known`: nothing by default. */
+  constructor(config: Config, kept: Changes | null, deps: RoutedServersDeps, known: KnownServers = {}) {
     this.#deps = deps;
     this.servers = new ManagedServers(deps);
     const file = FileIndex.of(config);
-    this.#desired = new DesiredServers(file, ProvidedServers.of(file, answers));
+    const { answers = new Map(), several } = known;
+    this.#desired = new DesiredServers(file, ProvidedServers.of(file, answers), several);
     this.droppedAtStart = kept === null ? [] : this.#desired.restore(kept);
     const plan = atOnce(this.servers.plan(this.#desired));
     this.#snapshot = atOnce(deps.snapshotSteps(config, (group) => plan.of(group), null));
@@ -111,8 +126,13 @@ export class RoutedServers {
 
   // Another configuration.
 
-  /** From now on changes are noted for the configuration that is prepared next, until `install` or `discard`. */
+  /**
+   * The configuration that is prepared next begins with the servers of this moment; from now on changes are noted for it,
+   * until `install` or `discard`.
+   */
   beginToPrepare(): void {
+    const { provided, changes, several } = this.#desired;
+    this.#basis = { answers: provided.answers, changes, several: several.copy() };
     this.#touched = new Set();
     this.#moved.clear();
     this.#told.clear();
@@ -120,10 +140,12 @@ export class RoutedServers {
 
   /** Prepares a configuration, beside the requests. Changes made while running are kept where it still has their server. */
   *prepareSteps(config: Config): Steps<PreparedServers> {
+    const { answers, changes, several } = this.#basis as Basis;
+    this.#basis = null;
     const file = yield* FileIndex.build(config);
-    const provided = yield* ProvidedServers.build(file, this.#desired.provided.answers);
-    const desired = new DesiredServers(file, provided);
-    desired.restore(this.#desired.changes);
+    const provided = yield* ProvidedServers.build(file, answers);
+    const desired = new DesiredServers(file, provided, several);
+    desired.restore(changes);
     const plan = yield* this.servers.plan(desired);
     try {
       const snapshot = yield* this.#deps.snapshotSteps(config, (group) => plan.of(group), this.#snapshot);
@@ -137,6 +159,7 @@ export class RoutedServers {
   /** Gives up what was prepared, or the preparation itself. */
   discard(prepared: Pick<PreparedServers, 'plan' | 'snapshot'> | null): void {
     this.#touched = null;
+    this.#basis = null;
     if (prepared === null) return;
     this.servers.discard(prepared.plan);
     atOnce(prepared.snapshot.release());
@@ -144,7 +167,8 @@ export class RoutedServers {
 
   /** Takes over into a plan the servers that were added or removed since it was begun. */
   renew(prepared: PreparedServers): void {
-    const desired = new DesiredServers(prepared.file, this.#renewProvided(prepared));
+    const provided = this.#renewProvided(prepared);
+    const desired = new DesiredServers(prepared.file, provided, this.#desired.several);
     desired.restore(this.#desired.changes);
     this.#renew(prepared, desired);
   }
@@ -171,10 +195,13 @@ export class RoutedServers {
   install(prepared: PreparedServers): InstalledServers {
     const { file, plan, snapshot } = prepared;
     const before = this.#desired;
-    const desired = new DesiredServers(file, this.#renewProvided(prepared));
+    const desired = new DesiredServers(file, this.#renewProvided(prepared), before.several);
     const dropped = desired.restore(before.changes);
     this.#renew(prepared, desired);
-    const names = [...before.changedNames(), ...desired.changedNames(), ...this.touched];
+    const names = [...before.changedNames(), ...desired.changedNames(), ...this.touched].flatMap((name) => [
+      name,
+      ...desired.serverNamesOf(name),
+    ]);
     this.#touched = null;
     const old = this.#snapshot;
     this.#desired = desired;
@@ -195,24 +222,49 @@ export class RoutedServers {
     const desired = this.#desired;
     const { groups, ...change } = desired.provide(source, servers);
     if (this.#touched !== null) this.#told.set(source, desired.provided.answerOf(source));
-    const { names } = change;
-    if (names.size === 0) return change;
-    atOnce(this.servers.retire(this.servers.reconcile(names, desired), false));
-    this.#regroup(groups, names);
-    if (this.#started) this.servers.start();
-    for (const name of names) this.#noteMoved(name);
+    this.#follow(groups, change.names);
     return change;
   }
 
-  #regroup(groups: readonly GroupConfig[], names: ReadonlySet<string>): void {
-    const snapshot = this.#snapshot;
-    const isFew = groups.length <= LEFT_AT_ONCE;
-    // Until a later slice more may change than these names.
-    const steps = this.servers.regroup(groups, this.#desired, isFew ? names : null, (group) =>
-      snapshot.groupOf(group).setServers(this.servers.of(group)),
-    );
-    if (isFew) atOnce(steps);
+  /**
+   * A host name has other addresses. `several`: those that are servers of their own; none while it is one server. Returns
+   * the names of servers that came or left.
+   */
+  resolve(host: string, several: readonly string[]): ReadonlySet<string> {
+    const { groups, names } = this.#desired.resolve(host, several);
+    this.#follow(groups, names);
+    return names;
+  }
+
+  /** Brings these groups, and the servers of these names, in line with what is wanted now. */
+  #follow(groups: readonly GroupConfig[], names: ReadonlySet<string>): void {
+    if (names.size === 0) return;
+    const leaving = this.servers.reconcile(names, this.#desired);
+    atOnce(this.servers.withdraw(leaving, false));
+    const steps = this.#regroup(groups, names, leaving);
+    if (groups.length <= LEFT_AT_ONCE) atOnce(steps);
     else inLaterSlices(steps);
+    if (this.#started) this.servers.start();
+    for (const name of names) this.#noteMoved(name);
+  }
+
+  #regroup(
+    groups: readonly GroupConfig[],
+    names: ReadonlySet<string>,
+    leaving: readonly ManagedServer[],
+  ): Steps<void> {
+    const snapshot = this.#snapshot;
+    // Until a later slice more may change than these names.
+    const changed = groups.length <= LEFT_AT_ONCE ? names : null;
+    const { servers } = this;
+    const steps = servers.regroup(groups, this.#desired, changed, (group) =>
+      snapshot.groupOf(group).setServers(servers.of(group)),
+    );
+    return (function* () {
+      yield* steps;
+      // The groups have others now, to which waiting requests go.
+      yield* servers.turnAway(leaving);
+    })();
   }
 
   /** A configuration that is being prepared has to follow. */
@@ -239,38 +291,51 @@ export class RoutedServers {
 
   setAvailability(name: string, to: Availability): void {
     this.#desired.setAvailability(name, to);
-    this.servers.instruct(name, this.#desired);
-    this.#touched?.add(name);
+    this.#instruct(name);
   }
 
   setWeight(name: string, weight: number): void {
     this.#desired.setWeight(name, weight);
-    this.servers.instruct(name, this.#desired);
+    this.#instruct(name);
+  }
+
+  #instruct(name: string): void {
+    for (const server of this.#desired.serverNamesOf(name)) this.servers.instruct(server, this.#desired);
     this.#touched?.add(name);
   }
 
-  /** The server that an addition is about, which nothing knows yet. What may fail fails here. */
-  prepareAddition({ server, group }: Addition): ManagedServer {
-    return this.servers.prepare(server, group, this.#desired);
+  /**
+   * The server that an addition is about, which nothing knows yet; null: its host name is known to have several addresses.
+   * What may fail fails here.
+   */
+  prepareAddition({ server, group }: Addition): ManagedServer | null {
+    return this.#desired.several.of(server) === null
+      ? this.servers.prepare(server, group, this.#desired)
+      : null;
   }
 
   /** `member`: the server of `prepareAddition`. */
-  addServer(addition: Addition, member: ManagedServer): void {
+  addServer(addition: Addition, member: ManagedServer | null): void {
     const desired = this.#desired;
     const { server, group } = addition;
     const { name } = server;
     desired.add(addition);
+    if (member === null) {
+      this.#follow([group], new Set(desired.serverNamesOf(name)));
+      this.#instruct(name);
+      return;
+    }
     this.servers.join(member, server, group, desired);
     this.servers.instruct(name, desired);
     this.#snapshot.groupOf(group).setServers(this.servers.of(group));
     if (this.#started) this.servers.start();
-    this.#touched?.add(name);
-    this.#moved.add(name);
+    this.#noteMoved(name);
   }
 
   removeServer(name: string): void {
+    const names = this.#desired.serverNamesOf(name);
     const listings = this.#desired.remove(name);
-    const leaving = this.servers.letGo(name);
+    const leaving = this.servers.letGo(names);
     // From here on no group picks these servers; they may leave 10,000 groups one after another.
     atOnce(this.servers.retire(leaving));
     const snapshot = this.#snapshot;
@@ -279,12 +344,14 @@ export class RoutedServers {
     );
     if (listings.length <= LEFT_AT_ONCE) atOnce(steps);
     else inLaterSlices(steps);
-    this.#touched?.add(name);
-    this.#moved.add(name);
+    for (const one of names) this.#noteMoved(one);
   }
 
-  /** The numbers of the servers of one name, by key. */
+  /** The numbers of the servers that an entry of this name stands for, by key. */
   numbersOf(name: string): readonly (readonly [key: string, number: number])[] {
-    return this.servers.named(name).map((member) => [serverKey(member.config, member.group), member.number]);
+    return this.#desired
+      .serverNamesOf(name)
+      .flatMap((one) => this.servers.named(one))
+      .map((member) => [serverKey(member.config, member.group), member.number]);
   }
 }

@@ -8,6 +8,7 @@ import type { HostMaintenance } from '../routing/host-maintenance.js';
 import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
 import type { ChangeStore, Changes, Move } from './changes.js';
 import type { DesiredServers } from './desired-servers.js';
+import type { HostNames, Resolution } from './host-names.js';
 import { MaintenanceEnds } from './maintenance-ends.js';
 import type { ManagedServers } from './managed-servers.js';
 import { RouteStates, RouteTable } from './route-states.js';
@@ -40,6 +41,13 @@ export type ServerOperation =
       readonly source: string;
       readonly servers: readonly DiscoveredServer[];
       readonly names: readonly string[];
+    }
+  /** What is known of a host name; null: nobody resolves it any more. */
+  | {
+      readonly what: 'resolve';
+      readonly host: string;
+      readonly resolution: Resolution | null;
+      readonly names: readonly string[];
     };
 
 /** What the registry needs. */
@@ -50,6 +58,8 @@ export interface RegistryDeps {
   readonly telemetry: Telemetry;
   /** null: changes made while running end with the process. */
   readonly store: ChangeStore | null;
+  /** Is told of the addresses of all servers, which may be host names. */
+  readonly hosts: Pick<HostNames, 'set' | 'retain'>;
   /** Puts a snapshot into service; called for every one except the first. */
   readonly install: (snapshot: RoutingSnapshot) => void;
   /**
@@ -116,6 +126,24 @@ export class ServerRegistry implements Operations {
 
   get desired(): DesiredServers {
     return this.routed.desired;
+  }
+
+  /** The host names of the servers are resolved from now on, and those of servers that are added later. */
+  followHosts(): void {
+    atOnce(this.#followHosts());
+  }
+
+  *#followHosts(): Steps<void> {
+    const { hosts } = this.#parts;
+    for (const name of this.desired.names()) {
+      this.#followHost(name);
+      yield;
+    }
+    hosts.retain(this.desired);
+  }
+
+  #followHost(name: string): void {
+    this.#parts.hosts.set(name, this.desired.listingsOf(name)[0]?.server.address ?? null);
   }
 
   /** Starts the checks of the servers, and of servers that are added later. */
@@ -190,6 +218,7 @@ export class ServerRegistry implements Operations {
       yield* old.release();
       // Requests that wait for a retired server move to servers of the new snapshot.
       yield* serversLeft;
+      yield* this.#followHosts();
       this.#parts.telemetry.keep(this.snapshot.config, this.desired);
       yield* announceDifferences(differences, this.#observer);
       for (const line of dropped) this.#observer.event?.({ what: 'warning', message: line });
@@ -210,12 +239,29 @@ export class ServerRegistry implements Operations {
       // With the names that they have here: a thread that began later has not seen what came before.
       const named = this.desired.provided.answerOf(source);
       this.#replay({ what: 'provide', source, servers: named, names: [...names] });
-      for (const name of names) if (!this.desired.has(name)) this.#parts.telemetry.forget(name);
+      for (const name of names) {
+        this.#followHost(name);
+        if (!this.desired.has(name)) this.#parts.telemetry.forget(name);
+      }
       const { text = '' } = this.desired.file.sources.get(source) ?? {};
       if (came.length > 0 || left.length > 0)
         this.#observer.event?.({ what: 'discovered', source: text, came, left });
       for (const line of dropped) this.#observer.event?.({ what: 'warning', message: line });
       if (dropped.length > 0) this.#keepChanges();
+    } finally {
+      this.#changes--;
+    }
+    this.#reportRoutes();
+    this.#reportDrained();
+  }
+
+  /** A host name has other addresses, or none any more because no server has it. */
+  resolve(host: string, resolution: Resolution | null): void {
+    this.#begin();
+    try {
+      const names = this.routed.resolve(host, resolution?.several ?? []);
+      this.#replay({ what: 'resolve', host, resolution, names: [...names] });
+      for (const name of names) if (this.servers.named(name).length === 0) this.#parts.telemetry.forget(name);
     } finally {
       this.#changes--;
     }
@@ -273,16 +319,19 @@ export class ServerRegistry implements Operations {
       () => {
         this.routed.addServer(addition, member);
         this.#replay({ what: 'add', name, move: { route, server: asked }, weight });
+        this.#followHost(name);
       },
       this.desired.file.routesOf(group),
     );
   }
 
   removeServer(name: string): void {
+    const names = this.desired.serverNamesOf(name);
     this.#change(name, () => {
       this.routed.removeServer(name);
       this.#replay({ what: 'remove', name });
-      this.#parts.telemetry.forget(name);
+      this.#followHost(name);
+      for (const server of [name, ...names]) this.#parts.telemetry.forget(server);
     });
   }
 

@@ -1,4 +1,5 @@
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
+import type { Address } from '../base/address.js';
 import type { Observer } from '../base/observer.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 
@@ -15,11 +16,27 @@ export type AnswerCallback = (error: NodeJS.ErrnoException | null, answer: Answe
 export interface NameService {
   readonly wheel: TimerWheel;
   readonly observer: Observer;
+  /** Does it ask nobody, because another thread does? Then `HostAddresses.take` tells of all addresses. */
+  readonly isTold?: boolean;
   ask(name: string, family: 4 | 6, callback: AnswerCallback): void;
   /** Resolves a name like the system does, including the hosts file. */
   askSystem(name: string, callback: AnswerCallback): void;
   /** `host` is not used any more. */
   drop(host: HostAddresses): void;
+}
+
+/** Where the addresses of names are found. */
+export interface HostTable {
+  /** The addresses of a name, for watchers; null when `address` needs no resolution. */
+  hostOf(address: Address): HostAddresses | null;
+}
+
+/** What a thread is told of a name that the main thread resolves. */
+export interface ToldAddresses {
+  /** In the order in which they are tried. */
+  readonly addresses: readonly string[];
+  /** Why there are none: the code of an error. */
+  readonly failure: string;
 }
 
 /** Called when a name has other addresses. */
@@ -70,6 +87,8 @@ export class HostAddresses implements DeadlineOwner {
   /** The failure last reported; empty after a successful query. */
   #reportedFailure = '';
   #wasAnswered = false;
+  /** Why another thread knows no address. */
+  #toldFailure = '';
 
   constructor(name: string, resolver: NameService) {
     this.name = name;
@@ -87,7 +106,29 @@ export class HostAddresses implements DeadlineOwner {
 
   /** Are there addresses that are up to date? Without watchers they are not refreshed. */
   get isKnown(): boolean {
-    return this.#watchers.size > 0 && this.#addresses.length > 0;
+    return (this.#watchers.size > 0 || this.#isTold) && this.#addresses.length > 0;
+  }
+
+  get #isTold(): boolean {
+    return this.#resolver.isTold === true;
+  }
+
+  /** Takes over what the main thread has found, or that it has found nothing. */
+  take({ addresses, failure }: ToldAddresses): void {
+    const before = this.#addresses;
+    this.#addresses = addresses;
+    this.#toldFailure = addresses.length > 0 ? '' : failure;
+    if (!sameSet(before, addresses)) this.#changeAddresses();
+    this.#answerFromTold();
+  }
+
+  #answerFromTold(): void {
+    if (this.#addresses.length > 0) this.#notifyWaiters((waiter) => waiter.onKnown());
+    else if (this.#toldFailure !== '') {
+      const code = this.#toldFailure;
+      const error = Object.assign(new Error(`${this.name} could not be resolved: ${code}`), { code });
+      this.#notifyWaiters((waiter) => waiter.onUnknown(error));
+    }
   }
 
   /** From now on the addresses are refreshed, and `watcher` is called when they change. */
@@ -151,6 +192,11 @@ export class HostAddresses implements DeadlineOwner {
   }
 
   #ask(): void {
+    if (this.#isTold) {
+      // No waiter is called before `wait` returns.
+      if (this.#waiters.size > 0) setImmediate(() => this.#answerFromTold());
+      return;
+    }
     if (this.#asking > 0) return;
     if (isLocal(this.name)) {
       this.#askSystem();
@@ -210,17 +256,22 @@ export class HostAddresses implements DeadlineOwner {
     this.#use();
     this.#reported = this.#addresses;
     if (sameSet(before, this.#addresses)) return;
-    if (this.#shunned.size > 0) {
-      const known = new Set(this.#addresses);
-      for (const address of this.#shunned.keys()) if (!known.has(address)) this.#shunned.delete(address);
-    }
     this.#resolver.observer.event?.({
       what: 'resolved',
       host: this.name,
       addresses: this.#addresses,
       isFirst,
     });
-    for (const watcher of this.#watchers) watcher.onAddresses(this.#addresses);
+    this.#changeAddresses();
+  }
+
+  #changeAddresses(): void {
+    if (this.#shunned.size > 0) {
+      const known = new Set(this.#addresses);
+      for (const address of this.#shunned.keys()) if (!known.has(address)) this.#shunned.delete(address);
+    }
+    // A watcher may leave when it hears of it, and others may come.
+    for (const watcher of [...this.#watchers]) watcher.onAddresses(this.#addresses);
   }
 
   /** Puts the addresses of both families into use. */
@@ -254,8 +305,13 @@ export class HostAddresses implements DeadlineOwner {
   }
 }
 
+/** The host name of an address in lower case; null when it is no name. */
+export function hostNameOf(address: Address): string | null {
+  return address.kind === 'unix' || isIP(address.host) !== 0 ? null : address.host.toLowerCase();
+}
+
 /** RFC 6761, 6.3: such names are never sent to a name server. */
-function isLocal(name: string): boolean {
+export function isLocal(name: string): boolean {
   return /^(.+\.)?localhost\.?$/.test(name);
 }
 
@@ -270,7 +326,7 @@ function interleave(first: readonly string[], second: readonly string[]): readon
 }
 
 /** Name servers rotate the order of their records. */
-function sameSet(one: readonly string[], other: readonly string[]): boolean {
+export function sameSet(one: readonly string[], other: readonly string[]): boolean {
   if (one.length !== other.length) return false;
   const known = new Set(one);
   return other.every((address) => known.has(address));

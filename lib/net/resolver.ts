@@ -1,9 +1,15 @@
 import * as dns from 'node:dns';
-import { isIP } from 'node:net';
 import type { Address } from '../base/address.js';
 import type { Observer } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
-import { type Answer, type AnswerCallback, HostAddresses, type NameService } from './host-addresses.js';
+import {
+  type Answer,
+  type AnswerCallback,
+  HostAddresses,
+  type HostTable,
+  hostNameOf,
+  type NameService,
+} from './host-addresses.js';
 import { NO_REPLY, type SrvCallback, SrvQuery } from './srv-query.js';
 
 export interface ResolverOptions {
@@ -26,7 +32,7 @@ const NEGATIVE_TTL_MS = 5000;
 const NOTHING: Answer = { addresses: [], ttl: 0 };
 
 /** The names of all servers and their addresses: a name is resolved once for all that need it. */
-export class Resolver implements NameService {
+export class Resolver implements NameService, HostTable {
   readonly wheel: TimerWheel;
   readonly observer: Observer;
   #options: ResolverOptions;
@@ -48,10 +54,9 @@ export class Resolver implements NameService {
     this.#dns = openDns(options);
   }
 
-  /** The addresses of a name, for watchers; null when `address` needs no resolution. */
   hostOf(address: Address): HostAddresses | null {
-    if (address.kind === 'unix' || isIP(address.host) !== 0) return null;
-    const name = address.host.toLowerCase();
+    const name = hostNameOf(address);
+    if (name === null) return null;
     let host = this.#hosts.get(name);
     if (host === undefined) {
       host = new HostAddresses(name, this);

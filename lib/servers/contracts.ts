@@ -8,8 +8,8 @@ import type { BodyForm, BodyListener } from '../http/flow.js';
 import type { ResponseHead } from '../http/head.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Channel } from '../net/channel.js';
+import type { HostTable } from '../net/host-addresses.js';
 import type { ProxiedConnection, ProxyVersion } from '../net/proxy-header-encoder.js';
-import type { Resolver } from '../net/resolver.js';
 import type { ShortageAlarm } from '../net/shortage.js';
 import type { Sockets } from '../net/transport.js';
 import type { SharedMemory } from '../shared/shared-memory.js';
@@ -233,7 +233,7 @@ export interface ConnectionDeps {
   readonly parsers: ObjectPool<ResponseParser>;
   readonly observer: Observer;
   /** Resolves the names of servers. */
-  readonly resolver: Resolver;
+  readonly resolver: HostTable;
   readonly shortages: ShortageAlarm;
   /** How sockets are opened. */
   readonly sockets: Sockets;

@@ -6,9 +6,11 @@ import { everyRoute } from '../config/every-route.js';
 import { warmUp } from '../config/regex.js';
 import type { HealthTerms, ServerJudge } from '../control/health/server-health.js';
 import { type PreparedServers, RoutedServers } from '../control/routed-servers.js';
+import { SeveralAddresses } from '../control/several-addresses.js';
 import { connectionDeps, LocalEngine } from '../engine.js';
 import { InheritedSockets } from '../net/inherited-sockets.js';
 import { SocketChoice } from '../net/socket-choice.js';
+import { ToldHosts } from '../net/told-hosts.js';
 import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
 import { SnapshotBuilder } from '../routing/snapshot-builder.js';
 import type { Server } from '../servers/server.js';
@@ -46,6 +48,7 @@ export class EngineThread {
   readonly #sockets: SocketChoice;
   readonly #certificates: ThreadCertificates;
   #obstacle: string;
+  #hosts!: ToldHosts;
   #routed!: RoutedServers;
   #engine!: LocalEngine;
   /** Commands that wait until a configuration is prepared. */
@@ -77,11 +80,15 @@ export class EngineThread {
 
   /** Builds everything, and then follows commands. */
   run(): void {
-    const { configuration, changes, answers, thread } = this.#start;
+    const { configuration, changes, answers, hosts, thread } = this.#start;
     warmUp();
     const { config, numbers, certificates } = atOnce(receiveConfiguration(configuration));
     this.#numbers.set(numbers);
-    const connections = connectionDeps(config, this.#wheel, this.#figures, this.#sockets, this.#memory);
+    this.#hosts = new ToldHosts(this.#wheel, hosts);
+    const [wheel, figures, sockets] = [this.#wheel, this.#figures, this.#sockets];
+    const connections = connectionDeps(config, wheel, figures, sockets, this.#memory, this.#hosts);
+    const several = new SeveralAddresses();
+    for (const [host, resolution] of hosts) several.set(host, resolution.several);
     const clock = this.#clock;
     const secret = () => this.#preparation?.secret ?? configuration.secret;
     this.#routed = new RoutedServers(
@@ -104,7 +111,7 @@ export class EngineThread {
             shared: this.#memory,
           }),
       },
-      answers,
+      { answers, several },
     );
     this.#engine = new LocalEngine(this.#routed.snapshot, {
       clock,
@@ -245,6 +252,11 @@ export class EngineThread {
       case 'provide':
         routed.provide(operation.source, operation.servers);
         this.#numbers.keep(routed.servers);
+        break;
+      case 'resolve':
+        this.#hosts.tell(operation.host, operation.resolution);
+        routed.resolve(operation.host, operation.resolution?.several ?? []);
+        this.#numbers.keep(routed.servers);
     }
   }
 
@@ -252,12 +264,13 @@ export class EngineThread {
     this.#discard();
     const preparation = new Preparation(sent.secret);
     this.#preparation = preparation;
+    // What is told meanwhile concerns servers whose numbers in this configuration are not known.
+    this.#routed.beginToPrepare();
     try {
       const check = (): void => preparation.expectWanted();
       const parts: ConfigurationParts = await inSlices(receiveConfiguration(sent), check);
       this.#numbers.stage(parts.numbers);
       warmUp();
-      this.#routed.beginToPrepare();
       preparation.prepared = await inSlices(this.#routed.prepareSteps(parts.config), check);
       preparation.tables = await inSlices(this.#certificates.prepare(parts.certificates), check);
       this.#certificates.stage(preparation.tables);
@@ -301,7 +314,7 @@ export class EngineThread {
     yield* old.release();
     yield* left;
     const { config } = now;
-    const servers = new Set(this.#routed.desired.names());
+    const servers = new Set(this.#routed.desired.serverNames());
     this.#figures.retain(new Set(everyRoute(config).map(({ name }) => name)), servers);
   }
 

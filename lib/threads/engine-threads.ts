@@ -4,6 +4,7 @@ import { type Clock, clockZero } from '../base/timer-wheel.js';
 import type { Config, ListenerConfig } from '../config/types.js';
 import type { Changes } from '../control/changes.js';
 import type { ServerJudge } from '../control/health/server-health.js';
+import type { Resolution } from '../control/host-names.js';
 import type { Answers } from '../control/provided-servers.js';
 import type { ServerOperation } from '../control/server-registry.js';
 import type { Telemetry } from '../control/telemetry.js';
@@ -33,6 +34,8 @@ export interface PresentState {
   readonly changes: Changes;
   /** What sources of servers have told. */
   readonly answers: Answers;
+  /** What is known of the host names of servers. */
+  readonly hosts: ReadonlyMap<string, Resolution>;
   readonly secret: Buffer | null;
   readonly numbers: ServerNumbers;
   /** The numbers of the servers of one name. */
@@ -119,17 +122,17 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     return this.#mirrors.watch(server, number, judge, () => this.#reports.servers.unwatch(number));
   }
 
-  /** Makes an operation in all threads; resolves when all have made it. */
-  replay(operation: ServerOperation): Promise<void> {
+  /** Makes an operation in all threads; resolves when all have made it. null: nothing depends on when they do. */
+  replay(operation: ServerOperation): Promise<void> | null {
     const { what } = operation;
     const names = namesIn(operation);
-    if (what === 'add' || what === 'remove' || what === 'provide')
-      for (const name of names) this.#moved?.add(name);
-    const present = this.#deps.present();
-    const numbers =
-      what === 'add' || what === 'provide' ? names.flatMap((name) => [...present.numbersOf(name)]) : [];
+    const isMove = what === 'add' || what === 'remove' || what === 'provide' || what === 'resolve';
+    if (isMove) for (const name of names) this.#moved?.add(name);
+    const hasNumbers = isMove && what !== 'remove' && names.length > 0;
+    const present = hasNumbers ? this.#deps.present() : null;
+    const numbers = present === null ? [] : names.flatMap((name) => [...present.numbersOf(name)]);
     this.#tell({ what: 'operation', operation, numbers });
-    return this.settled();
+    return what === 'resolve' && names.length === 0 ? null : this.settled();
   }
 
   /** The balancer may have become ready, or not. */
@@ -231,7 +234,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
 
   #begin(number: number, configuration: SentConfiguration): WorkerThread {
     const { clock, sockets, shared, present } = this.#deps;
-    const { changes, answers, obstacle, certificates } = present();
+    const { changes, answers, hosts, obstacle, certificates } = present();
     this.noteReadiness();
     const start = {
       thread: number,
@@ -241,6 +244,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
       configuration,
       changes,
       answers,
+      hosts,
       health: this.#mirrors.health,
       obstacle,
       certificates: { ticketKeys: certificates.ticketKeys, news: certificates.news },
@@ -533,6 +537,6 @@ function whileItAnswers<T>(thread: WorkerThread, asked: Promise<T>): Promise<T> 
 
 /** The names of the servers that an operation is about. */
 function namesIn(operation: ServerOperation): readonly string[] {
-  if (operation.what === 'provide') return operation.names;
+  if (operation.what === 'provide' || operation.what === 'resolve') return operation.names;
   return operation.what === 'maintenance' ? [] : [operation.name];
 }

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Address } from '../base/address.js';
 import type { Config } from '../config/types.js';
 import type { Changes } from '../control/changes.js';
+import type { Resolution } from '../control/host-names.js';
 import type { Answers } from '../control/provided-servers.js';
 import type { ServerOperation } from '../control/server-registry.js';
 import type { InheritedSocket } from '../net/inherited-sockets.js';
@@ -58,6 +59,8 @@ export interface ThreadStart {
   readonly changes: Changes;
   /** What sources of servers have told. */
   readonly answers: Answers;
+  /** What is known of the host names of servers: threads ask no name server. */
+  readonly hosts: ReadonlyMap<string, Resolution>;
   /** Of the servers that are not up and in use. */
   readonly health: readonly ServerHealthState[];
   /** Why the balancer is not ready for requests; empty when it is. */

@@ -1,4 +1,6 @@
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import t from 'tap';
 import { DnsServer } from '../../fixtures/dns-server.js';
 import { answering, type RawServer } from '../../fixtures/raw-server.js';
@@ -35,11 +37,14 @@ interface NamedSettings {
   readonly dns: DnsServer;
   readonly pool?: object;
   readonly host?: string;
+  /** The path of a list that has the name: it is one server there, whatever addresses it has. */
+  readonly file?: string;
 }
 
-function startNamed(t: Test, { port, dns, pool = {}, host = 'app.test' }: NamedSettings) {
+function startNamed(t: Test, { port, dns, pool = {}, host = 'app.test', file }: NamedSettings) {
+  if (file !== undefined) writeFileSync(file, JSON.stringify([{ targets: [`${host}:${port}`] }]));
   const settings = {
-    servers: [`${host}:${port}`],
+    servers: file === undefined ? [`${host}:${port}`] : [{ file }],
     dns: { servers: [dns.address] },
     pool: { idle_timeout: '10m', ...pool },
     retry: false,
@@ -232,12 +237,14 @@ t.test('TTLs are kept within dns.min_ttl and dns.max_ttl', async (t) => {
   await both('long.test', 86_400, 300_000);
 });
 
-t.test('all addresses of a name are used in turn', async (t) => {
+t.test('all addresses of a name that is one server are used in turn', async (t) => {
   const dns = await dnsServer(t);
   const hosts = ['127.0.0.1', '127.0.0.2', '127.0.0.3'];
   const servers = await origins(t, hosts);
   dns.set('app.test', 60, ...hosts);
-  const { connect } = await startNamed(t, { port: servers[0]?.port ?? 0, dns, pool: { max_idle: 0 } });
+  const file = join(t.testdir(), 'list.json');
+  const port = servers[0]?.port ?? 0;
+  const { connect } = await startNamed(t, { port, dns, pool: { max_idle: 0 }, file });
   const client = await connect();
   for (let i = 0; i < 9; i++) {
     client.send(GET);
@@ -253,7 +260,8 @@ t.test('an address that refuses is passed over at once, and comes last for a whi
   const dns = await dnsServer(t);
   const [server] = (await origins(t, ['127.0.0.2'])) as [RawServer];
   dns.set('app.test', 60, '127.0.0.1', '127.0.0.2');
-  const { connect, seen } = await startNamed(t, { port: server.port, dns, pool: { max_idle: 0 } });
+  const file = join(t.testdir(), 'list.json');
+  const { connect, seen } = await startNamed(t, { port: server.port, dns, pool: { max_idle: 0 }, file });
   const client = await connect();
   for (let i = 0; i < 4; i++) {
     client.send(GET);
@@ -267,7 +275,8 @@ t.test('an address that says nothing is raced by the next after 250 ms', async (
   const deaf = Number((await startDeafServer(t)).split(':')[1]);
   await origins(t, ['127.0.0.2'], deaf);
   dns.set('app.test', 60, '127.0.0.1', '127.0.0.2');
-  const { connect, clock, seen } = await startNamed(t, { port: deaf, dns });
+  const file = join(t.testdir(), 'list.json');
+  const { connect, clock, seen } = await startNamed(t, { port: deaf, dns, file });
   const client = await connect();
   client.send(GET);
   await seen.when(() => seen.names.length === 1);
@@ -283,10 +292,10 @@ t.test('an address that says nothing is raced by the next after 250 ms', async (
 t.test('timeouts.connect covers the question for the address', async (t) => {
   const dns = await dnsServer(t);
   dns.mood = 'silent';
-  const { connect, clock, seen } = await startNamed(t, { port: 1, dns });
+  const { balancer, connect, clock, seen } = await startNamed(t, { port: 1, dns });
   const client = await connect();
   client.send(GET);
-  await until(() => dns.questions.length >= 2);
+  await until(() => dns.questions.length >= 2 && balancer.serverStatus('app.test:1')?.active === 1);
   clock.advance(3000 + LATE);
   t.equal((await client.response()).status, 504);
   t.equal((await seen.request()).reason, 'connect_timeout');

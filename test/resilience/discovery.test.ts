@@ -67,6 +67,8 @@ function namesOf(balancer: Balancer): string {
     .join(' ');
 }
 
+t.setTimeout(120_000);
+
 const skip = hasNamed ? false : 'BIND is not there: install bind9';
 
 t.test(

@@ -6,7 +6,7 @@ import { type Clock, Deadline, type DeadlineOwner, spread, type TimerWheel } fro
 import type { HealthCheckConfig } from '../../config/types.js';
 import type { ResponseParser } from '../../http/response-parser.js';
 import type { Endpoint } from '../../net/dial.js';
-import type { Resolver } from '../../net/resolver.js';
+import type { HostTable } from '../../net/host-addresses.js';
 import type { ServerTls } from '../../net/server-tls.js';
 import type { ShortageAlarm } from '../../net/shortage.js';
 import type { Sockets } from '../../net/transport.js';
@@ -25,7 +25,7 @@ export interface HealthDeps {
   readonly wheel: TimerWheel;
   readonly parsers: ObjectPool<ResponseParser>;
   readonly observer: Observer;
-  readonly resolver: Resolver;
+  readonly resolver: HostTable;
   readonly shortages: ShortageAlarm;
   readonly sockets: Sockets;
   readonly slots: CheckSlots;

@@ -111,7 +111,9 @@ export type { LiveBalancer };
 /** The status of the servers of one name, or if there is none, of one address; undefined if there is none either. */
 export function serverStatus({ registry, telemetry }: StatusDeps, asked: string): ServerStatus | undefined {
   const { servers } = registry;
-  let found = servers.named(asked);
+  let found: readonly ManagedServer[] = registry.desired
+    .serverNamesOf(asked)
+    .flatMap((name) => servers.named(name));
   if (found.length === 0) {
     const named = servers.members.find(({ server }) => server.address.text === asked);
     if (named === undefined) return undefined;
@@ -119,9 +121,12 @@ export function serverStatus({ registry, telemetry }: StatusDeps, asked: string)
   }
   const builder = new StatusBuilder(registry, telemetry);
   builder.addRouteNamesOf(found);
-  return found
+  const all = found
     .map((member) => builder.status(member, telemetry.metrics.serverSummary(member.server.name)))
     .reduce(together);
+  // It may be an entry that stands for several servers, whose figures are sums.
+  const [entry] = registry.desired.listingsOf(asked);
+  return entry === undefined ? all : { ...all, name: asked, address: entry.server.address.text };
 }
 
 /** The figures for metrics, without the rest of the status. */
@@ -255,7 +260,7 @@ class StatusBuilder {
   addRouteNamesOf(members: readonly ManagedServer[]): void {
     const { desired, servers } = this.#registry;
     for (const member of members) {
-      const groups = desired.listingsOf(member.server.name).map(({ group }) => group);
+      const groups = desired.serversNamed(member.server.name).map(({ group }) => group);
       const routes = groups.flatMap((group) =>
         servers.membersOf(group).includes(member) ? desired.file.routesOf(group) : [],
       );
