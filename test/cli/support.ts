@@ -250,6 +250,9 @@ export interface ProgramOptions {
   readonly descriptorNames?: readonly string[];
 }
 
+/** How long output is waited for, in ms: far longer than it takes, and short of the time of a file of tests. */
+const FIND_MS = 60_000;
+
 /** The real program in a process of its own. */
 export class Program {
   readonly child: ChildProcess;
@@ -306,12 +309,15 @@ export class Program {
   }
 
   async #find(pattern: RegExp, text: () => string): Promise<string> {
+    const deadline = AbortSignal.timeout(FIND_MS);
     for (;;) {
       const match = pattern.exec(text());
       if (match) return match[1] ?? match[0];
       if (this.child.exitCode !== null)
         throw new Error(`ended without ${pattern}:\n${this.stdout}${this.stderr}`);
-      await once(this.#changed, 'change');
+      await once(this.#changed, 'change', { signal: deadline }).catch(() => {
+        throw new Error(`not ${pattern} within ${FIND_MS / 1000} s:\n${this.stdout}${this.stderr}`);
+      });
     }
   }
 }
