@@ -612,7 +612,7 @@ class RunningBalancer implements Balancer {
   /** What a thread begins with. */
   get #present(): PresentState {
     const { snapshot, desired, servers, routed } = this.#registry;
-    const hosts = this.#hosts;
+    const [hosts, certificates] = [this.#hosts, this.#certificates];
     return {
       config: snapshot.config,
       // Each is needed by few of those who ask, and may be long.
@@ -631,7 +631,9 @@ class RunningBalancer implements Balancer {
       },
       numbersOf: (name) => routed.numbersOf(name),
       obstacle: this.#readiness.obstacle,
-      certificates: this.#certificates.store.state,
+      get certificates() {
+        return certificates.store.state;
+      },
     };
   }
 

@@ -2,6 +2,7 @@ import { ClientTables, type ClientTablesHandle } from './client-tables.js';
 import { NamedCounts, type NamedCountsHandle } from './named-counts.js';
 import { ServerSlots, type ServerSlotsHandle } from './server-slots.js';
 import { SuccessCounts, type SuccessCountsHandle } from './success-counts.js';
+import { ThreadPulses, type ThreadPulsesHandle } from './thread-pulses.js';
 
 /** Addresses that were ever listened on, and routes whose requests ever waited for a server. */
 const LISTENERS = 1024;
@@ -13,6 +14,7 @@ export interface SharedMemoryHandle {
   readonly clients: ClientTablesHandle;
   readonly servers: ServerSlotsHandle;
   readonly successes: SuccessCountsHandle;
+  readonly pulses: ThreadPulsesHandle;
   readonly listeners: NamedCountsHandle;
   readonly holds: NamedCountsHandle;
 }
@@ -28,6 +30,8 @@ export class SharedMemory {
   readonly clients: ClientTables;
   readonly servers: ServerSlots;
   readonly successes: SuccessCounts;
+  /** Which event loops go on. */
+  readonly pulses: ThreadPulses;
   /** The open connections of listeners, by their addresses. */
   readonly listeners: NamedCounts;
   /** The requests that wait for a server to come back, by their routes. */
@@ -40,6 +44,7 @@ export class SharedMemory {
     this.clients = ClientTables.attach(handle.clients, thread);
     this.servers = ServerSlots.attach(handle.servers, thread);
     this.successes = SuccessCounts.attach(handle.successes, thread);
+    this.pulses = ThreadPulses.attach(handle.pulses, thread);
     this.listeners = NamedCounts.attach(handle.listeners, thread);
     this.holds = NamedCounts.attach(handle.holds, thread);
   }
@@ -51,6 +56,7 @@ export class SharedMemory {
       clients: ClientTables.create(threads),
       servers: ServerSlots.create(threads),
       successes: SuccessCounts.create(threads),
+      pulses: ThreadPulses.create(threads),
       listeners: NamedCounts.create(threads, LISTENERS),
       holds: NamedCounts.create(threads, HOLD_LINES),
     };

@@ -17,6 +17,7 @@ import type { Server } from '../servers/server.js';
 import { ServerMaker } from '../servers/server-maker.js';
 import { SharedMemory } from '../shared/shared-memory.js';
 import { ThreadCertificates, type ThreadTables } from '../tls/thread-certificates.js';
+import { BEAT_EVERY_MS } from './hang-watch.js';
 import type {
   Command,
   ConfigurationParts,
@@ -48,6 +49,7 @@ export class EngineThread {
   readonly #sockets: SocketChoice;
   readonly #certificates: ThreadCertificates;
   #obstacle: string;
+  #stopBeats: () => void = () => {};
   #hosts!: ToldHosts;
   #routed!: RoutedServers;
   #engine!: LocalEngine;
@@ -129,6 +131,7 @@ export class EngineThread {
       this.#waiting.push(command);
       this.#followWaiting();
     });
+    this.#stopBeats = clock.every(BEAT_EVERY_MS, () => this.#memory.pulses.beat());
     this.#report({ what: 'built' });
   }
 
@@ -323,6 +326,7 @@ export class EngineThread {
     this.#routed.servers.stop();
     this.#reporter.report();
     this.#figures.close();
+    this.#stopBeats();
     this.#wheel.close();
     // Nothing is left that keeps the thread running.
     setImmediate(() => this.#port.close());

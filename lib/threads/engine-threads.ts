@@ -20,6 +20,7 @@ import type { EngineHost, NextConfiguration, ThreadFigures } from '../servers/en
 import type { Server } from '../servers/server.js';
 import type { SharedMemory } from '../shared/shared-memory.js';
 import type { CertificateNews, CertificateState } from '../tls/published-certificates.js';
+import { HangWatch } from './hang-watch.js';
 import { heapShareMb } from './memory-share.js';
 import type { Command, SentConfiguration, ServerNumbers, ServerReports } from './messages.js';
 import { RespawnDelay } from './respawn.js';
@@ -73,6 +74,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
   readonly #observer: Observer;
   readonly #mirrors: ServerMirrors;
   readonly #reports: ThreadReports;
+  readonly #hangs: HangWatch;
   /** By number, from 1; null while one is being replaced. */
   readonly #threads: (WorkerThread | null)[];
   readonly #heapMb: number;
@@ -105,6 +107,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     this.#reports = new ThreadReports({ clock, ...telemetry, firewalls });
     this.#threads = new Array<WorkerThread | null>(deps.count).fill(null);
     this.#mirrors = new ServerMirrors(deps.clock, deps.shared.successes, (command) => this.#tell(command));
+    this.#hangs = new HangWatch(clock, deps.shared.pulses, () => this.#live);
     this.#heapMb = heapShareMb(deps.count + 1);
     this.#bound = new Promise((resolve) => {
       this.#noteBound = resolve;
@@ -482,6 +485,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     if (this.#state === 'stopped') return;
     this.#end('stopped');
     this.#mirrors.stop();
+    this.#hangs.stop();
     if (this.#live.length === 0) this.#noteEnded();
     for (const thread of this.#live) {
       const timer = setTimeout(() => void thread.end(), STOP_MS);
@@ -520,7 +524,7 @@ function whileItAnswers<T>(thread: WorkerThread, asked: Promise<T>): Promise<T> 
     // Until it listens it builds its configuration, and answers nothing.
     if (!thread.isOpen) return;
     if (isWaiting) {
-      void thread.end();
+      void thread.end(`it has answered nothing for ${HANGS_MS / 1000} s`);
       return;
     }
     isWaiting = true;

@@ -126,8 +126,9 @@ export class WorkerThread {
     });
   }
 
-  /** Ends it at once, whatever it does. */
-  async end(): Promise<void> {
+  /** Ends it at once, whatever it does. `reason`: why, in a few words. */
+  async end(reason = ''): Promise<void> {
+    if (this.#reason === '') this.#reason = reason;
     await this.#worker.terminate();
   }
 }

@@ -1,0 +1,62 @@
+import type { Clock } from '../base/timer-wheel.js';
+import type { ThreadPulses } from '../shared/thread-pulses.js';
+
+/** How often threads are looked at, in ms. */
+const LOOK_EVERY_MS = 10_000;
+/** After so many looks in a row at which nothing has moved, a thread hangs. */
+const STILL_LOOKS = 3;
+
+/** How often the event loop of a thread tells that it goes on, in ms. */
+export const BEAT_EVERY_MS = 1000;
+
+/** A thread that is watched. */
+export interface WatchedThread {
+  readonly number: number;
+  /** Does it listen? Until then it builds its configuration, which may take long. */
+  readonly isOpen: boolean;
+  /** Ends it at once, whatever it does. `reason`: why, in a few words. */
+  end(reason: string): Promise<void>;
+}
+
+/** What was seen of a thread. */
+interface Sight {
+  readonly beats: number;
+  /** The looks in a row at which it was the same. */
+  readonly still: number;
+}
+
+/**
+ * Ends threads whose event loop stands still, such as in a loop without an end: the connections of the others are served
+ * meanwhile, but the kernel goes on giving it new ones. It goes by looks, not by the time of the clock: a machine
+ * that was suspended stops the main thread as well.
+ */
+export class HangWatch {
+  readonly #pulses: ThreadPulses;
+  readonly #threads: () => readonly WatchedThread[];
+  readonly #stop: () => void;
+  #seen = new Map<WatchedThread, Sight>();
+
+  /** `threads`: those that run now. */
+  constructor(clock: Clock, pulses: ThreadPulses, threads: () => readonly WatchedThread[]) {
+    this.#pulses = pulses;
+    this.#threads = threads;
+    this.#stop = clock.every(LOOK_EVERY_MS, () => this.#look());
+  }
+
+  stop(): void {
+    this.#stop();
+  }
+
+  #look(): void {
+    const seen = new Map<WatchedThread, Sight>();
+    for (const thread of this.#threads()) {
+      if (!thread.isOpen) continue;
+      const beats = this.#pulses.of(thread.number);
+      const before = this.#seen.get(thread);
+      const still = before?.beats === beats ? before.still + 1 : 0;
+      if (still < STILL_LOOKS) seen.set(thread, { beats, still });
+      else void thread.end(`its event loop has stood still for ${(STILL_LOOKS * LOOK_EVERY_MS) / 1000} s`);
+    }
+    this.#seen = seen;
+  }
+}
