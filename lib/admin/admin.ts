@@ -21,6 +21,7 @@ import { Authorization } from './authorization.js';
 import type { AdminRoute, Answer, Call } from './call.js';
 import { EventStream } from './event-stream.js';
 import { Page } from './page.js';
+import { RequestTail } from './request-tail.js';
 import { adminRoutes } from './routes.js';
 import { send } from './send.js';
 import { Traffic } from './traffic.js';
@@ -60,6 +61,7 @@ export class Admin {
   /** null: it is not on a Unix socket. */
   #file: SocketFile | null = null;
   #events: EventStream | null = null;
+  #tail: RequestTail | null = null;
   #services: AdminDeps | null = null;
   #isLeaving = false;
   #isSampling = false;
@@ -120,8 +122,10 @@ export class Admin {
     terms: TlsTerms | null = null,
   ): Promise<void> {
     const events = new EventStream(subject, this.#clock);
-    const exhibits = { subject, services, events, traffic: this.#traffic, failures: this.#failures };
+    const tail = new RequestTail(subject, this.#clock);
+    const exhibits = { subject, services, events, tail, traffic: this.#traffic, failures: this.#failures };
     this.#events = events;
+    this.#tail = tail;
     this.#services = services;
     this.#routes = adminRoutes({ ...exhibits, page: new Page() });
     const server = createServer(
@@ -176,6 +180,7 @@ export class Admin {
     this.#isLeaving = true;
     this.#door?.close();
     this.#events?.close();
+    this.#tail?.close();
     this.#server?.closeIdleConnections();
     const until = this.#clock.now() + LEAVE_MS;
     while (this.#visitors.busyCount > 0 && this.#clock.now() < until)
@@ -187,6 +192,7 @@ export class Admin {
     this.#traffic.stop();
     this.#stopSampling();
     this.#events?.close();
+    this.#tail?.close();
     this.#visitors.close();
     if (!this.#isLeaving) this.#file?.remove();
     this.#door?.close();

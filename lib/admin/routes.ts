@@ -11,6 +11,7 @@ import type { EventStream } from './event-stream.js';
 import { ExplainApi } from './explain-api.js';
 import { MaintenanceApi } from './maintenance-api.js';
 import type { Page } from './page.js';
+import type { RequestTail } from './request-tail.js';
 import { ServersApi } from './servers-api.js';
 import type { Traffic } from './traffic.js';
 import { ViewApi } from './view-api.js';
@@ -22,12 +23,13 @@ export interface RouteDeps {
   readonly traffic: Traffic;
   readonly failures: Failures;
   readonly events: EventStream;
+  readonly tail: RequestTail;
   readonly page: Page;
 }
 
 /** All requests that the API answers; `openapi.json` describes the same. */
 export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
-  const { subject, services, traffic, failures, events, page } = exhibits;
+  const { subject, services, traffic, failures, events, tail, page } = exhibits;
   const servers = new ServersApi(subject);
   const explain = new ExplainApi(subject);
   const maintenance = new MaintenanceApi(subject);
@@ -104,6 +106,7 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
       handle: async () => json(snakeCase(await subject.reloadCertificates())),
     },
     { method: 'GET', path: '/api/events', access: 'token', handle: (call) => events.open(call) },
+    { method: 'GET', path: '/api/tail', access: 'token', handle: (call) => tail.open(call) },
     {
       method: 'GET',
       path: '/api/traffic',

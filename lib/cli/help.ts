@@ -81,6 +81,8 @@ const COMMANDS: readonly Row[] = [
 const REMOTE: readonly Row[] = [
   ['status, servers', 'its state; --watch shows it repeatedly'],
   ['top', 'the same live, with rates; q leaves'],
+  ['tail', 'requests as they end; --host, --path, --status 5xx,'],
+  ['', '--server, --client CIDR, --min-duration 200ms choose'],
   ['drain NAME', 'no new requests for a server; --wait waits until'],
   ['', 'its requests are done'],
   ['ready NAME', 'new requests again'],

@@ -74,6 +74,11 @@ export class Terminal {
     return this.#stream.rows ?? Number.POSITIVE_INFINITY;
   }
 
+  /** Has its reader gone away for good? */
+  get isClosed(): boolean {
+    return this.#gone;
+  }
+
   /** Lines that were dropped. */
   get dropped(): number {
     return this.#dropped;

@@ -146,6 +146,11 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     this.#tell({ what: 'readiness', obstacle });
   }
 
+  /** Observers read something else of requests than before. */
+  followReaders(): void {
+    this.#reports.applyTerms();
+  }
+
   #tell(command: Exclude<Command, { id: number }>): void {
     for (const thread of this.#threads) thread?.tell(command);
   }

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { EventStream } from '../../lib/admin/event-stream.js';
 import { Page } from '../../lib/admin/page.js';
+import { RequestTail } from '../../lib/admin/request-tail.js';
 import { adminRoutes } from '../../lib/admin/routes.js';
 import { Traffic } from '../../lib/admin/traffic.js';
 import { Failures } from '../../lib/observe/failures.js';
@@ -19,6 +20,7 @@ t.test('openapi.json describes exactly the routes that exist', async (t) => {
     traffic: new Traffic(clock),
     failures: new Failures(),
     events: new EventStream(subject, clock),
+    tail: new RequestTail(subject, clock),
     page: new Page(),
   });
   const there = routes.map(({ method, path, access }) => `${method} ${path} ${access}`);

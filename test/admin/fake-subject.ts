@@ -1,5 +1,5 @@
 import type { AdminTarget } from '../../lib/admin/admin-target.js';
-import type { Availability } from '../../lib/base/observer.js';
+import type { Availability, RequestRecord } from '../../lib/base/observer.js';
 import type { Steps } from '../../lib/base/slices.js';
 import { systemClock } from '../../lib/base/timer-wheel.js';
 import { createConfig } from '../../lib/config/config.js';
@@ -267,6 +267,22 @@ export class FakeSubject implements AdminTarget {
   subscribe(listener: (event: StatusEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  readonly #readers = new Set<(record: RequestRecord) => void>();
+
+  get readerCount(): number {
+    return this.#readers.size;
+  }
+
+  watchRequests(listener: (record: RequestRecord) => void): () => void {
+    this.#readers.add(listener);
+    return () => this.#readers.delete(listener);
+  }
+
+  /** A request ends. */
+  settle(record: RequestRecord): void {
+    for (const listener of this.#readers) listener(record);
   }
 
   /** Something happens. */

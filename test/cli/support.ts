@@ -165,6 +165,10 @@ export class FakeBalancer implements Balancer {
     return [];
   }
 
+  watchRequests(): () => void {
+    return () => {};
+  }
+
   /** Of a real one that was never started. */
   status(): BalancerStatus {
     const balancer = createBalancer(this.config);

@@ -3,8 +3,9 @@ import { parseServerAddress } from '../../base/server-address.js';
 import { parseDuration, ValueError } from '../../base/units.js';
 import { parseNetwork } from '../../config/network.js';
 import { MAX_WEIGHT } from '../../control/changes.js';
+import { REQUEST_FILTERS, RequestFilter, type RequestFilterName } from '../../observe/request-filter.js';
 import { type OptionName, type RemoteName, spoken, UsageError } from '../options.js';
-import { type Action, type RemoteOptions, readAdminOption } from './options.js';
+import { type Action, type RemoteOptions, type RequestQuery, readAdminOption } from './options.js';
 import type { NewServerView } from './view.js';
 
 type Values = ReadonlyMap<OptionName, string>;
@@ -19,6 +20,7 @@ const OPERANDS: { readonly [name in RemoteName]: readonly string[] } = {
   weight: ['NAME', 'N'],
   add: ['HOST:PORT'],
   remove: ['NAME'],
+  tail: [],
   bans: [],
   unban: ['ADDR'],
   reload: [],
@@ -58,6 +60,8 @@ function readAction(name: RemoteName, [first = '', second = '']: readonly string
       return { kind: name, server: first, weight: readWeight(second) };
     case 'add':
       return { kind: name, server: newServer(first, values) };
+    case 'tail':
+      return { kind: name, filter: readFilter(values) };
     case 'maintenance':
       return readMaintenance(first, values);
     case 'ready':
@@ -72,6 +76,18 @@ function readAction(name: RemoteName, [first = '', second = '']: readonly string
     case 'top':
       return { kind: name };
   }
+}
+
+function readFilter(values: Values): RequestQuery {
+  const filter: { [name in RequestFilterName]?: string } = {};
+  for (const name of REQUEST_FILTERS) {
+    const option = name === 'min_duration' ? 'min-duration' : name;
+    const value = values.get(option);
+    if (value === undefined) continue;
+    readValue(`--${option}`, () => new RequestFilter({ [name]: value }));
+    filter[name] = value;
+  }
+  return filter;
 }
 
 /** Of a server, or of a host. */

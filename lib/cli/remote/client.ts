@@ -1,6 +1,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { type AdminAddress, AdminError } from './admin-address.js';
+import type { RequestQuery } from './options.js';
 import type {
   BansView,
   CertificateView,
@@ -153,6 +154,38 @@ export class AdminClient {
     });
     outgoing.end();
     return () => void outgoing.destroy();
+  }
+
+  /**
+   * Calls `tell` for every line of `/api/tail` until `signal` is aborted. Rejects when it is refused, and when the balancer
+   * ends it.
+   */
+  async tail(filter: RequestQuery, tell: (line: string) => void, signal: AbortSignal): Promise<void> {
+    const path = `/api/tail?${new URLSearchParams(filter)}`;
+    await new Promise<void>((resolve, reject) => {
+      const outgoing = this.#request({ ...this.#target(), path, headers: this.#headers() });
+      signal.addEventListener('abort', () => {
+        resolve();
+        outgoing.destroy();
+      });
+      outgoing.on('error', (error: NodeJS.ErrnoException) => reject(this.#unreachable(error)));
+      outgoing.on('response', (response) => {
+        if (response.statusCode !== 200) {
+          read(response).then((answer) => reject(this.#refusal(answer)), reject);
+          return;
+        }
+        const ended = new AdminError('ended', `${this.address} has ended the stream.`);
+        response.on('error', () => reject(ended));
+        response.on('close', () => reject(ended));
+        let text = '';
+        response.setEncoding('utf8').on('data', (piece: string) => {
+          const lines = (text + piece).split('\n');
+          text = lines.pop() ?? '';
+          for (const line of lines) if (line !== '') tell(line);
+        });
+      });
+      outgoing.end();
+    });
   }
 
   close(): void {

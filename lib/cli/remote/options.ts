@@ -1,4 +1,8 @@
+import type { RequestFilterName } from '../../observe/request-filter.js';
 import type { NewServerView } from './view.js';
+
+/** What is asked of live requests, as the API takes it. */
+export type RequestQuery = { readonly [name in RequestFilterName]?: string };
 
 /** A command for a running balancer. */
 export type Action =
@@ -13,6 +17,7 @@ export type Action =
       readonly allow: readonly string[];
     }
   | { readonly kind: 'open_host'; readonly host: string }
+  | { readonly kind: 'tail'; readonly filter: RequestQuery }
   | { readonly kind: 'weight'; readonly server: string; readonly weight: number }
   | { readonly kind: 'add'; readonly server: NewServerView }
   | { readonly kind: 'unban'; readonly client: string }

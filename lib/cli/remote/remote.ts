@@ -12,6 +12,7 @@ import type { Rates } from './rates.js';
 import { type Keyboard, type Pause, Screen } from './screen.js';
 import { serverTable, stateTint } from './server-table.js';
 import { bansText, statusText } from './status-text.js';
+import { tail } from './tail.js';
 import { glance, watchTop } from './top.js';
 import { topLines } from './top-text.js';
 import type { ServerView, StatusView } from './view.js';
@@ -102,6 +103,8 @@ class Conversation {
         return this.#add(action.server);
       case 'remove':
         return this.#remove(action.server);
+      case 'tail':
+        return tail(this.#client, action.filter, this.#json, this.#context);
       case 'bans':
         return this.#bans();
       case 'unban':

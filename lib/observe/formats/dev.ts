@@ -1,5 +1,5 @@
 import { FAILURES } from '../../base/failure.js';
-import type { RequestRecord } from '../../base/observer.js';
+import type { AttemptRecord, RequestRecord } from '../../base/observer.js';
 import { escapeForScreen, shownTarget } from '../escape.js';
 import { clockTime } from '../timestamps.js';
 
@@ -24,6 +24,21 @@ export interface DevLayout {
   readonly paint: DevPaint;
 }
 
+/** What a line shows of a request. */
+export type DevRecord = Pick<
+  RequestRecord,
+  | 'startedAt'
+  | 'durationMs'
+  | 'method'
+  | 'target'
+  | 'host'
+  | 'status'
+  | 'server'
+  | 'attempts'
+  | 'reason'
+  | 'detail'
+> & { readonly tries: readonly Pick<AttemptRecord, 'server' | 'reason' | 'status'>[] };
+
 const METHOD_WIDTH = 7;
 const STATUS_WIDTH = 3;
 const TIME_WIDTH = 8;
@@ -38,7 +53,7 @@ const WIDEST_TARGET = 64;
  * One line for a person at a terminal: time, method, target, status, server, milliseconds, in fixed columns. A request
  * that failed shows its reason: at the end of the line if it fits, otherwise below.
  */
-export function devLine(record: RequestRecord, layout: DevLayout): string {
+export function devLine(record: DevRecord, layout: DevLayout): string {
   const { paint, columns } = layout;
   const serverWidth = Math.min(layout.serverWidth, columns < 80 ? WIDEST_SERVER_IF_NARROW : WIDEST_SERVER);
   const targetWidth = widthOfTarget(columns, serverWidth);
@@ -94,7 +109,7 @@ function duration(milliseconds: number): string {
 }
 
 /** The word to search for, and what it means; for an invalid message, the rule that it breaks. */
-function noteOf(record: RequestRecord): string {
+function noteOf(record: DevRecord): string {
   const { reason, detail, attempts, tries } = record;
   if (reason === '') return attempts > 1 ? attemptsText(attempts, tries.slice(0, -1)) : '';
   const isExact = detail !== '' && (reason === 'bad_request' || reason === 'bad_response');
@@ -103,7 +118,7 @@ function noteOf(record: RequestRecord): string {
 }
 
 /** `2 attempts: mango-1 connect_refused`. */
-function attemptsText(attempts: number, failed: RequestRecord['tries']): string {
+function attemptsText(attempts: number, failed: DevRecord['tries']): string {
   const named = failed.map(({ server, reason, status }) => `${server} ${reason || status}`);
   return named.length === 0 ? `${attempts} attempts` : `${attempts} attempts: ${named.join(', ')}`;
 }

@@ -9,6 +9,8 @@ import { Terminal } from '../../../lib/cli/terminal.js';
 import type { AdminSettings } from '../../../lib/config/settings.js';
 import { FakeSubject } from '../../admin/fake-subject.js';
 import { openAdmin } from '../../admin/support.js';
+import { recordOf } from '../../observe/record.js';
+import { until } from '../../support/loop-ticks.js';
 import { MemoryStream } from '../support.js';
 
 interface Said {
@@ -23,7 +25,13 @@ interface Stage {
   /** Runs a command line against it. `onPause` is called in place of waiting. */
   lb(
     words: string,
-    options?: { env?: NodeJS.ProcessEnv; onPause?: () => void; tty?: boolean },
+    options?: {
+      env?: NodeJS.ProcessEnv;
+      onPause?: () => void;
+      tty?: boolean;
+      signals?: EventEmitter;
+      output?: MemoryStream;
+    },
   ): Promise<Said>;
 }
 
@@ -36,17 +44,26 @@ async function stage(
   return { subject, port, lb: (words, how) => run(`${words} --admin 127.0.0.1:${port}`, how) };
 }
 
-async function run(words: string, { env = {}, onPause = () => {}, tty = false } = {}): Promise<Said> {
+async function run(
+  words: string,
+  {
+    env = {},
+    onPause = () => {},
+    tty = false,
+    signals = new EventEmitter(),
+    output = new MemoryStream(tty),
+  } = {},
+): Promise<Said> {
   const { command } = parseArguments(words.split(' '));
   if (command.name !== 'remote') throw new Error(`this is ${command.name}`);
-  const [stdout, stderr] = [new MemoryStream(tty), new MemoryStream(tty)];
+  const [stdout, stderr] = [output, new MemoryStream(tty)];
   const keyboard = Object.assign(new EventEmitter(), { resume: () => {}, pause: () => {} });
   const appearance = { colour: false, env: {} };
   const code = await remote(command.options, {
     stdout: new Terminal(stdout, appearance),
     stderr: new Terminal(stderr, appearance),
     keyboard,
-    signals: new EventEmitter(),
+    signals,
     env,
     exists: () => false,
     pause: async () => onPause(),
@@ -191,6 +208,27 @@ t.test('a host is put into maintenance for a time, and opened again', async (t) 
     code: 1,
     stderr: 'lb: www.a.test is not in maintenance by an operator.\n',
   });
+});
+
+t.test('tail shows requests as they end, until a signal comes', async (t) => {
+  const { lb, subject } = await stage(t);
+  const watch = async (words: string, last: string) => {
+    const [signals, output] = [new EventEmitter(), new MemoryStream(false)];
+    await until(() => subject.readerCount === 0);
+    const said = lb(words, { signals, output });
+    await until(() => subject.readerCount > 0);
+    subject.settle(recordOf({ host: 'a.test', target: '/one', status: 200, server: 'apple' }));
+    subject.settle(recordOf({ host: 'b.test', target: '/two', status: 502, reason: 'connect_refused' }));
+    await until(() => output.text.includes(last));
+    signals.emit('SIGINT');
+    return said;
+  };
+  const { code, stdout } = await watch('tail', '/two');
+  t.equal(code, 0);
+  t.match(stdout, /^\S+ {2}GET {5}a\.test\/one +200 {2}apple +[\d.]+ ms\n\S+ {2}GET {5}b\.test\/two +502 /);
+  t.match(stdout, 'connect_refused: nothing listens at the address of the server');
+  const lines = (await watch('tail --status 5xx --host b.test --json', '}')).stdout;
+  t.match(JSON.parse(lines), { host: 'b.test', status: 502, reason: 'connect_refused' });
 });
 
 t.test('draining waits until nothing is left, and shows what is', async (t) => {
