@@ -1,5 +1,5 @@
 import { Chart, SPAN_MS } from './chart.js';
-import { make } from './elements.js';
+import { make, scrollable } from './elements.js';
 import { count, milliseconds, percent, rate, time } from './words.js';
 
 /** Rows of the table: half a minute each. */
@@ -41,6 +41,7 @@ export class Charts {
         ],
       }),
     ];
+    scrollable(place, 'Charts of the traffic');
     place.append(...this.charts.map(({ element }) => element));
     this.charts[1].element.classList.add('errors');
   }

@@ -46,55 +46,12 @@ export async function tryToken(token, suits) {
   const before = sessionStorage.getItem(TOKEN);
   sessionStorage.setItem(TOKEN, token);
   try {
-    const { access } = await ask('/api/status');
+    const { access } = await ask('/api/view?search=-');
     if (!suits(access)) throw new Refused(403, { message: 'this token allows reading only' });
     return access;
   } catch (error) {
     if (before === null) sessionStorage.removeItem(TOKEN);
     else sessionStorage.setItem(TOKEN, before);
     throw error;
-  }
-}
-
-/**
- * Follows the stream of events for as long as the page is open. EventSource could not show a token.
- * @param {(event: any) => void} tell
- */
-export async function follow(tell, pause) {
-  let last = '0';
-  for (;;) {
-    try {
-      const response = await fetch('/api/events', {
-        headers: headers({ 'last-event-id': last }),
-        cache: 'no-store',
-      });
-      if (response.ok) last = await readEvents(response, last, tell);
-    } catch {
-      // The connection failed: the page reports that when it asks for the status, and this just tries again.
-    }
-    await pause(2000);
-  }
-}
-
-async function readEvents(response, known, tell) {
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let last = known;
-  let text = '';
-  try {
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) return last;
-      text += value;
-      const frames = text.split('\n\n');
-      text = frames.pop() ?? '';
-      for (const frame of frames) {
-        const data = /^data: (.*)$/m.exec(frame)?.[1];
-        if (data === undefined) continue;
-        last = /^id: (.*)$/m.exec(frame)?.[1] ?? last;
-        tell(JSON.parse(data));
-      }
-    }
-  } catch {
-    return last;
   }
 }

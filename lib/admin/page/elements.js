@@ -71,6 +71,17 @@ export function reconcile(parent, kept, items, keyOf, create, behind = null) {
   }
 }
 
+/** What may be scrolled sideways where the screen is narrow has to be reached by the keyboard. */
+export function scrollable(element, label) {
+  for (const [name, value] of [
+    ['tabindex', '0'],
+    ['role', 'group'],
+    ['aria-label', label],
+  ])
+    element.setAttribute(name, value);
+  return element;
+}
+
 /** The shape of a tone or a state, so that colour is not the only sign. */
 const SHAPES = {
   good: 'M8 1.5a6.5 6.5 0 1 0 0 13a6.5 6.5 0 0 0 0-13zM5 8.2l2.1 2.1L11 6.2',

@@ -1,93 +1,112 @@
-import { Bans } from './bans.js';
-import { showCertificates } from './certificates.js';
 import { Charts } from './charts.js';
-import { ask, follow, hasToken, Refused, tryToken } from './connection.js';
-import { askFirst, choices, chosen, field } from './dialogs.js';
-import { make, mark, part, say } from './elements.js';
+import { ask, hasToken, Refused, tryToken } from './connection.js';
+import { askFirst, field } from './dialogs.js';
+import { mark, part, say } from './elements.js';
 import { Failures } from './failures.js';
-import { showFirewall } from './firewall.js';
-import { showProviders } from './providers.js';
-import { Routes } from './routes.js';
-import { showThreads } from './threads.js';
+import { Focus } from './focus.js';
+import { showNotices } from './notices.js';
+import { Place } from './place.js';
+import { askToEndMaintenance, askToLift, askToReload, changeServer } from './questions.js';
+import { Sections } from './sections.js';
+import { Store } from './store.js';
 import { Timeline } from './timeline.js';
-import { answers, duration, eventWords, listenerText, plural, STATES } from './words.js';
+import { nothingText, serversText, Toolbar } from './toolbar.js';
+import { Tree } from './tree.js';
+import {
+  answers,
+  duration,
+  eventWords,
+  listenerText,
+  plural,
+  STATES,
+  serverNow,
+  setServerTime,
+  setUptime,
+} from './words.js';
 
 const EVERY_MS = 1000;
 const TOAST_MS = 5000;
+/** Failed requests are asked for at most this often: they are the longest of all answers. */
+const FAILURES_MS = 3000;
 /** Events that are important enough to interrupt a screen reader. */
 const SPOKEN = new Set(['down', 'up', 'ejected', 'returned', 'drained', 'reload_refused']);
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+const store = new Store();
+const place = new Place(() => void tick());
 const charts = new Charts(part('charts'), part('traffic-table'));
 const failures = new Failures(part('failures'));
 const timeline = new Timeline();
-const bans = new Bans(part('bans'), liftBan);
-const routes = new Routes(part('routes'), { change, events });
+const toolbar = new Toolbar(place);
+const tree = new Tree(part('routes'), {
+  change,
+  toggle: (route, isFolded) => place.toggleRoute(route, isFolded),
+});
+const focus = new Focus(part('focus'), { change });
+const sections = new Sections(part('sections'), {
+  toggle: (name, isOpen) => place.toggleSection(name, isOpen),
+  liftBan,
+  endMaintenance,
+});
 part('events').append(timeline.element);
 
 /** When the process that answered last was started. */
 let startedAt = 0;
 let knownFailures = '';
+let failuresAt = 0;
 let toasting = 0;
 
-/** One reading of everything. */
+/** Asks for what is looked at, or what has changed of it. */
 async function look() {
-  const status = await ask('/api/status');
+  const asked = place.params.toString();
+  const params = place.params;
+  params.set('since', store.version);
+  params.set('traffic', String(charts.since));
+  params.set('events', String(timeline.lastId));
+  const answer = await ask(`/api/view?${params}`);
+  store.apply(answer);
   // Another process, perhaps of another version: the page is loaded again.
-  if (startedAt !== 0 && status.started_at !== startedAt) location.reload();
-  startedAt = status.started_at;
-  const [traffic] = await Promise.all([
-    ask(`/api/traffic?since=${charts.since}`),
-    lookAtFailures(status),
-    lookAtBans(status),
-  ]);
-  charts.add(traffic.points);
-  show(status);
+  if (startedAt !== 0 && store.facts.started_at !== startedAt) location.reload();
+  startedAt = store.facts.started_at;
+  if (answer.traffic.length > 0) {
+    setServerTime(answer.traffic.at(-1).at);
+    charts.add(answer.traffic);
+  }
+  for (const event of answer.events) tell(event);
+  show(answer.access);
+  await lookAtFailures(store.facts);
+  // The reader has gone elsewhere meanwhile.
+  if (asked !== place.params.toString()) await look();
 }
 
-async function lookAtFailures({ requests: { by_reason: reasons, by_status: statuses } }) {
+async function lookAtFailures({ by_reason: reasons, by_status: statuses }) {
   const now = JSON.stringify([reasons, statuses['5xx']]);
-  if (now === knownFailures) return;
+  if (now === knownFailures || place.isAlone || Date.now() - failuresAt < FAILURES_MS) return;
+  failuresAt = Date.now();
   failures.update((await ask('/api/failures')).failures);
   knownFailures = now;
 }
 
-/** Mostly there are none, and nothing is asked for. */
-async function lookAtBans({ firewall }) {
-  const some = firewall.some(({ bans: number }) => number > 0);
-  bans.update(some ? await ask('/api/bans') : { total: 0, bans: [] });
-}
-
-async function liftBan(client) {
-  const text = 'It is let in again at once, with a clean record.';
-  const lifted = await askFirst({ title: `Lift the ban of ${client}?`, text, yes: 'Lift' }, () =>
-    ask(`/api/bans/${encodeURIComponent(client)}`, { method: 'DELETE' }),
-  );
-  if (lifted === null) return;
-  toast(`${client} is let in again`);
-  await tick();
-}
-
-function show(status) {
-  const { servers, listeners, uptime_ms: uptime, version, clients, config, access } = status;
-  const usable = servers.filter(({ state }) => state === 'up' || state === 'unchecked').length;
-  const inUse = `${usable} of ${plural(servers.length, 'server')} in use`;
-  document.title = `${usable < servers.length ? '! ' : ''}${usable}/${servers.length} up · lb`;
+function show(access) {
+  const { facts } = store;
+  const { servers, usable, listeners, started_at: started, version, clients, config } = facts;
+  document.title = `${usable < servers ? '! ' : ''}${usable}/${servers} up · lb`;
   say(part('version'), version);
+  const listening = listeners.map(listenerText);
+  const more = listening.length > 3 ? ` and ${listening.length - 3} more` : '';
+  setUptime(serverNow() - started);
+  const uptime = duration(serverNow() - started);
   say(
     part('summary'),
-    `${listeners.map(listenerText).join(', ')} · up for ${duration(uptime)} · ${plural(clients, 'client')} connected`,
+    `${listening.slice(0, 3).join(', ')}${more} · up for ${uptime} · ${plural(clients, 'client')} connected`,
   );
-  say(part('answers'), answers(status.requests.total, status.requests.by_status));
-  say(part('servers-aside'), inUse);
-  mark(part('servers-aside'), 'data-tone', usable < servers.length ? 'warn' : null);
-  showNotice(status);
-  routes.update(status.routes);
-  showFirewall(part('firewall'), status.firewall);
-  showCertificates(status.certificates);
-  showProviders(status.providers ?? []);
-  showThreads(status.threads);
+  say(part('answers'), answers(facts.requests, facts.by_status));
+  say(part('servers-aside'), serversText(facts));
+  mark(part('servers-aside'), 'data-tone', usable < servers ? 'warn' : null);
+  showNotices(facts);
+  showRoutes(facts);
+  sections.update(store);
   // Actions that would be refused are not offered.
   mark(document.documentElement, 'data-access', access);
   part('reload').hidden = config.path === null || access === 'read';
@@ -96,19 +115,15 @@ function show(status) {
   showSettings(config);
 }
 
-function showNotice({ ready, ready_reasons: reasons, state }) {
-  const notice = part('notice');
-  const lines = ready ? [] : [state === 'draining' ? 'Stopping.' : 'Not ready.', ...reasons];
-  const text = lines.join('\n');
-  notice.hidden = ready;
-  if (notice.dataset.shown === text) return;
-  notice.dataset.shown = text;
-  const [first, ...rest] = lines;
-  notice.replaceChildren(
-    ...(first === undefined
-      ? []
-      : [make('strong', {}, first), ...rest.map((line) => make('span', {}, line))]),
-  );
+function showRoutes(facts) {
+  const routes = store.rows('routes') ?? [];
+  const servers = store.rows('servers') ?? [];
+  mark(document.documentElement, 'data-filtered', place.search !== '' || place.wrong ? 'true' : null);
+  mark(document.documentElement, 'data-alone', place.isAlone ? 'true' : null);
+  focus.update(place.isAlone ? facts.focus : null, routes, servers);
+  tree.update(routes, servers, nothingText(place));
+  if (place.route === null) toolbar.update(facts, store.total('routes'), routes.length, 'route');
+  else toolbar.update(facts, routes[0]?.suitable ?? 0, servers.length, 'server');
 }
 
 function showSettings({ path, drift }) {
@@ -116,19 +131,9 @@ function showSettings({ path, drift }) {
   say(part('settings'), drift.length === 0 ? from : `${from} Not in the file: ${drift.join('; ')}.`);
 }
 
-/** The last 100 events of a server. */
-async function events(name) {
-  try {
-    return (await ask(`/api/servers/${encodeURIComponent(name)}`)).events;
-  } catch {
-    return [];
-  }
-}
-
 /** A button was pressed. */
 async function change(server, what) {
-  const put = (body) => ask(`/api/servers/${encodeURIComponent(server.name)}`, { method: 'PATCH', body });
-  const changed = await questions[what](server, put);
+  const changed = await changeServer(server, what);
   if (changed === null) return;
   const { word, meaning } = STATES[changed.state];
   const told = what === 'weight' ? `the weight is ${changed.weight}` : `${word.toLowerCase()}, ${meaning}`;
@@ -136,49 +141,22 @@ async function change(server, what) {
   await tick();
 }
 
-const questions = {
-  drain({ name, active, routes: of }, put) {
-    const where = of.length > 1 ? ` in all its ${of.length} routes` : '';
-    const state = choices('state', 'How', [
-      { value: 'drain', label: 'Drain', meaning: 'No new requests; clients bound to it go on.' },
-      {
-        value: 'maintenance',
-        label: 'Maintenance',
-        meaning: 'No requests at all, bound clients go to others.',
-      },
-    ]);
-    const text = `It leaves the rotation${where}. ${active === 0 ? 'It has no request now.' : `The ${plural(active, 'request')} on it may finish.`}`;
-    return askFirst({ title: `Take ${name} out of service?`, text, yes: 'Take out', fields: [state] }, () =>
-      put({ state: chosen('state') }),
-    );
-  },
-  enable({ name }, put) {
-    const text = 'It gets its share of new requests again, as soon as its checks pass.';
-    return askFirst({ title: `Enable ${name}?`, text, yes: 'Enable' }, () => put({ state: 'ready' }));
-  },
-  weight({ name, weight }, put) {
-    const attributes = {
-      type: 'number',
-      min: 0,
-      max: 256,
-      step: 1,
-      required: true,
-      value: weight,
-      inputmode: 'numeric',
-    };
-    const { input, element } = field('Weight, 0 to 256', attributes);
-    const text = 'A server of weight 2 gets twice the requests of one of weight 1; 0 takes none.';
-    const act = () => put({ weight: input.valueAsNumber });
-    return askFirst({ title: `Weight of ${name}`, text, yes: 'Change', fields: [element] }, act);
-  },
-};
+async function liftBan(client) {
+  if ((await askToLift(client)) === null) return;
+  toast(`${client} is let in again`);
+  await tick();
+}
+
+async function endMaintenance(host) {
+  if ((await askToEndMaintenance(host)) === null) return;
+  toast(`${host === '*' ? 'Every host' : host} is served again`);
+  await tick();
+}
 
 part('reload').addEventListener('click', async () => {
-  const text = 'The settings file is read again, and taken over if all of it is good. No request is lost.';
-  const done = await askFirst({ title: 'Reload settings?', text, yes: 'Reload' }, () =>
-    ask('/api/reload', { method: 'POST' }),
-  );
+  const done = await askToReload();
   if (done !== null) toast(done.message);
+  await tick();
 });
 
 part('traffic-table')
@@ -198,9 +176,8 @@ function toast(text) {
 
 function tell(event) {
   timeline.add(event);
-  routes.tell(event);
   const { subject, text, reason } = eventWords(event);
-  if (SPOKEN.has(event.what) && Date.now() - event.at < 5000)
+  if (SPOKEN.has(event.what) && serverNow() - event.at < 5000)
     say(part('spoken'), `${subject} ${text} ${reason}`.trim());
 }
 
@@ -255,7 +232,6 @@ part('unlock').addEventListener('click', async () => {
 });
 
 async function run() {
-  void follow(tell, pause);
   for (;;) {
     // The page is hidden: nothing is asked.
     if (document.visibilityState === 'visible') await tick();

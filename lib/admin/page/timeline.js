@@ -6,12 +6,17 @@ const SHOWN = 60;
 
 /** Events as sentences, newest first. */
 export class Timeline {
-  /** @param {{ ofServer?: boolean }} options of a server, its name goes without saying */
+  /** @param {{ ofServer?: boolean }} options of one server or route, whose name goes without saying */
   constructor({ ofServer = false } = {}) {
     this.ofServer = ofServer;
     this.list = make('ol.timeline', { reversed: true });
     this.empty = make('p.empty', {}, 'Nothing has happened yet.');
-    this.element = make('div', {}, this.list, this.empty);
+    this.element = make(
+      'div',
+      { tabindex: 0, role: 'region', 'aria-label': 'What happened' },
+      this.list,
+      this.empty,
+    );
     this.lastId = 0;
   }
 
@@ -22,7 +27,9 @@ export class Timeline {
     if (text === this.shown) return;
     this.shown = text;
     this.empty.hidden = events.length > 0;
-    const entries = events.slice(-SHOWN).map((event) => entry(event, this.ofServer));
+    const entries = events
+      .slice(-SHOWN)
+      .map((event) => entry(event, this.ofServer && event.server === undefined));
     this.list.replaceChildren(...entries.reverse());
   }
 

@@ -36,6 +36,52 @@ export function duration(ms) {
   return `${Math.floor(hours / 24)} d`;
 }
 
+let clockOffset = 0;
+
+/** The clock of the balancer, which may not be that of the browser; ms since the epoch. */
+export const serverNow = () => Date.now() + clockOffset;
+
+/** @param {number} at the time of the balancer now; less than two seconds are the way of the answer */
+export function setServerTime(at) {
+  if (Math.abs(at - serverNow()) > 2000) clockOffset = at - Date.now();
+}
+
+/** The day: `2027-01-15`. @param {number} at ms since the epoch */
+export const dateOf = (at) => new Date(at).toISOString().slice(0, 10);
+
+/** @param {number} end ms since the epoch */
+export function daysUntil(end) {
+  const days = Math.floor((end - serverNow()) / 86_400_000);
+  return days < 0 ? 'none' : plural(days, 'day');
+}
+
+/** How many seconds recent figures are of. */
+let counted = 60;
+
+/** @param {number} uptime ms: in the first minute, what is recent is since the start */
+export function setUptime(uptime) {
+  counted = Math.min(60, Math.max(1, uptime / 1000));
+}
+
+/** Errors as a share of the requests of the last minute; empty without. @param {number} errors @param {number} perSecond */
+export function errorShare(errors, perSecond) {
+  if (errors === 0 || perSecond === 0) return '';
+  return percent(Math.min(1, errors / (perSecond * counted)));
+}
+
+/** Why a server is out, until when, and who took it out; `for 3 min` where it is in. @param {any} server */
+export function whyOut({ state, since, why, by, until, next_check_at: nextCheck, check_ok: ok }) {
+  const now = serverNow();
+  const lasts = `for ${duration(now - since)}`;
+  const next = nextCheck === null || nextCheck < now ? '' : `, next check in ${duration(nextCheck - now)}`;
+  if (state === 'ejected')
+    return `${why}; ${until === null || until < now ? 'back soon' : `back in ${duration(until - now)}`}`;
+  if (state === 'down') return `${why}, ${lasts}${next}`;
+  if (state === 'draining' || state === 'maintenance') return by === '' ? lasts : `by ${by}, ${lasts}`;
+  if (why !== '') return why;
+  return ok === false ? `last check failed${next}` : lasts;
+}
+
 /** With the date if it is not today. @param {number} at ms since the epoch */
 export function time(at) {
   const date = new Date(at);
