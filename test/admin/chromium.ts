@@ -20,7 +20,7 @@ export async function withChromium(
     else process.stderr.write(`\nSKIPPED, the status page is not looked at: ${missing}\n\n`);
   }
   // A browser takes a second or two to start, more on a busy machine.
-  t.setTimeout(120_000);
+  t.setTimeout(300_000);
   await t.test('in a browser', { skip: missing === '' ? false : missing }, async (t) => {
     const browser = await chromium.launch({ executablePath: found as string, args: ['--no-sandbox'] });
     t.teardown(() => browser.close());
