@@ -5,6 +5,7 @@ import { type Started, startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
 import { until } from '../support/loop-ticks.js';
 import { ask, type NamedOrigin, namedOrigins } from '../support/named-origins.js';
+import { SWITCHED_WORKERS } from '../support/thread-switch.js';
 
 type Settings = Parameters<typeof startBalancer>[1];
 type Terms = { readonly weight?: number; readonly backup?: boolean; readonly max_connections?: number };
@@ -55,7 +56,10 @@ function holdAll(t: Test, origins: readonly NamedOrigin[]): void {
 
 t.test('round_robin: in turn, as often as the weights say', async (t) => {
   const { connect } = await startThree(t, 'round_robin', [{ weight: 3 }, {}, { weight: 2 }]);
-  t.equal((await servedBy(await connect(), 12)).join(''), 'acabcaacabca');
+  const turns = (await servedBy(await connect(), 12)).join('');
+  // Each thread begins at another turn.
+  if (SWITCHED_WORKERS > 1) t.ok('acabca'.repeat(3).includes(turns), turns);
+  else t.equal(turns, 'acabcaacabca');
 });
 
 t.test('random and power_of_two: everybody has a share', async (t) => {
@@ -116,6 +120,7 @@ t.test('hash: the same uri, the same server, also for another balancer', async (
   const two = await startBalancer(t, { algorithm, servers: listed(one.origins.toReversed()) });
   t.strictSame(await servedBy(await two.connect(), 30, uris), before);
   one.balancer.setAvailability('b', 'maintenance');
+  await one.balancer.settled();
   const after = await servedBy(client, 30, uris);
   const moved = after.filter((name, i) => name !== before[i]).length;
   t.equal(moved, before.filter((name) => name === 'b').length, 'only those of a server that left move');
@@ -144,7 +149,7 @@ t.test('hash on header, cookie, param and path', async (t) => {
 
 t.test('hash: requests without the field go by the fallback', async (t) => {
   const turns = await startThree(t, { name: 'hash', on: 'header.X-User' });
-  t.equal((await servedBy(await turns.connect(), 6)).join(''), 'abcabc');
+  t.ok('abc'.repeat(3).includes((await servedBy(await turns.connect(), 6)).join('')));
   const client = await startThree(t, { name: 'hash', on: 'header.X-User', fallback: 'client_ip' });
   t.equal(new Set(await servedBy(await client.connect(), 6)).size, 1);
 });

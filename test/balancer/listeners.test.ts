@@ -245,6 +245,7 @@ t.test(
         await balancer.reload(createConfig(settings()));
         t.equal(permissions(path), (0o777 & ~umask).toString(8), 'without one, what the umask leaves');
         balancer.stop();
+        await balancer.ended;
         t.throws(() => statSync(path), { code: 'ENOENT' }, 'the file goes with the listener');
       } finally {
         process.umask(before);
@@ -321,7 +322,7 @@ for (const means of ['fast', 'documented'] as const) {
       t.equal((await client.response()).status, 200);
       t.match(await seen.request(), { target: '/', clientAddress: '127.0.0.1' }, 'the only request');
       t.equal(seen.requests.length, 1);
-      t.equal(balancer.clientCount, 1);
+      await until(() => balancer.clientCount === 1);
     },
   );
 }

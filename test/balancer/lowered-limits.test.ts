@@ -65,6 +65,8 @@ for (const pool of [{}, { pipelining: 2 }]) {
     }
     await until(() => server.connections <= 2);
     for (let round = 0; round < 60; round++) {
+      // The end of a connection may be read after the next one, of another thread, was accepted.
+      if (server.connections > 2) await turns(20);
       t.ok(server.connections <= 2, `${server.connections} connections`);
       t.ok(balancer.status().servers[0]!.open <= 2);
       answer();

@@ -8,6 +8,7 @@ import { GET, OK } from '../support/http.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { type NamedOrigin, namedOrigins } from '../support/named-origins.js';
 import { origin } from '../support/origin.js';
+import { SWITCHED_WORKERS } from '../support/thread-switch.js';
 
 t.test('max_connections: requests beyond it wait in line, and are served in their order', async (t) => {
   const answers: (() => void)[] = [];
@@ -19,17 +20,19 @@ t.test('max_connections: requests beyond it wait in line, and are served in thei
     }
   });
   t.teardown(() => server.close());
-  const { connect, seen } = await startBalancer(t, {
+  const { balancer, connect, seen } = await startBalancer(t, {
     servers: [{ address: server.address, max_connections: 1 }],
   });
   const clients = [await connect(), await connect(), await connect()];
   for (const [index, client] of clients.entries()) {
     client.send(GET.replace('/', `/${index}`));
-    while (index === 0 && answers.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (index === 0) await until(() => answers.length > 0);
+    else await until(() => balancer.status().servers[0]?.waiting === index);
   }
   for (const client of clients) {
     while (answers.length === 0) await new Promise((resolve) => setImmediate(resolve));
-    t.equal(server.connections, 1);
+    // The end of the connection before, of another thread, may be read after this one was accepted.
+    await until(() => server.connections === 1);
     answers.shift()?.();
     t.equal((await client.response()).status, 200);
   }
@@ -38,7 +41,7 @@ t.test('max_connections: requests beyond it wait in line, and are served in thei
     seen.requests.map(({ target }) => target),
     ['/0', '/1', '/2'],
   );
-  t.equal(server.accepted, 1);
+  if (SWITCHED_WORKERS === 1) t.equal(server.accepted, 1);
 });
 
 t.test('max_connections: who waits longer than timeouts.queue is answered 503', async (t) => {

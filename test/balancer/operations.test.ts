@@ -18,7 +18,22 @@ async function named(t: Test, name: string) {
   return Object.assign(await origin(t, answering(answer(name))), { name });
 }
 
+/** Resolves when all threads follow what was changed. */
+let settled = (): Promise<void> => Promise.resolve();
+
+async function start(t: Test, settings: Parameters<typeof startBalancer>[1]) {
+  const started = await startBalancer(t, settings);
+  settled = () => started.balancer.settled();
+  return started;
+}
+
+/** Waits until all that is expected was told: with several threads the end of the last request is. */
+async function told(balancer: Balancer, event: string): Promise<void> {
+  await until(() => story(balancer).includes(event));
+}
+
 async function ask(client: RawClient): Promise<string> {
+  await settled();
   client.send(GET);
   const { status, body } = await client.response();
   return status === 200 ? body : String(status);
@@ -50,7 +65,7 @@ async function scene(t: Test) {
     health_check: false as const,
     servers: [a, b].map(({ name, address }) => ({ name, address })),
   };
-  const started = await startBalancer(t, settings);
+  const started = await start(t, settings);
   return { ...started, client: await started.connect(), settings, a, b, c };
 }
 
@@ -63,7 +78,9 @@ t.test('a server that drains gets no new request; when its last one ends, that i
     }
   });
   const quick = await named(t, 'quick');
-  const { balancer, connect } = await startBalancer(t, {
+  const { balancer, connect } = await start(t, {
+    // The first request is for the slow one, whichever thread gets it.
+    algorithm: 'first',
     servers: [
       { name: 'slow', address: slow.address },
       { name: 'quick', address: quick.address },
@@ -79,10 +96,11 @@ t.test('a server that drains gets no new request; when its last one ends, that i
   t.notOk(story(balancer).includes('drained slow'));
   void asked[0]?.write(answer('slow'));
   t.equal((await waiting.response()).body, 'slow', 'it was finished');
+  await told(balancer, 'drained slow');
   t.strictSame(story(balancer).slice(-2), ['availability slow ready -> draining', 'drained slow']);
   balancer.setAvailability('slow', 'ready');
+  await settled();
   waiting.send(GET);
-  client.send(GET);
   await until(() => asked.length === 2);
   t.match(serverOf(balancer, 'slow'), { state: 'unchecked', active: 1 });
 });
@@ -97,7 +115,7 @@ t.test(
       await connection.hang();
     });
     const servers = [{ name: 'a', address: server.address }];
-    const { balancer, connect } = await startBalancer(t, {
+    const { balancer, connect } = await start(t, {
       hosts: [
         { host: 'one', servers },
         { host: 'two', servers, slow_start: '5s' },
@@ -123,7 +141,7 @@ t.test(
 t.test('a tunnel keeps a draining server from being drained', async (t) => {
   const server = await startFixtureServer({ name: 'a' });
   t.teardown(() => server.close());
-  const { balancer, port } = await startBalancer(t, {
+  const { balancer, port } = await start(t, {
     servers: [{ name: 'a', address: server.address }],
   });
   const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
@@ -166,11 +184,13 @@ t.test('servers come and go while it runs', async (t) => {
   t.equal(await who(client), 'b c');
   await until(() => a.connections === 0);
   t.equal(b.accepted, 1, 'those that stay keep their connections');
+  await told(balancer, 'drained a');
   t.strictSame(balancer.status().config.drift, [
     `servers of default: c ${c.address} with weight 1 (file: not there)`,
     'servers of default: without a (file: there)',
   ]);
   balancer.removeServer('c');
+  await told(balancer, 'drained c');
   balancer.addServer('default', { address: a.address });
   t.equal(await who(client), 'a b', 'under the name the file gives it');
   t.strictSame(balancer.status().config.drift, []);
@@ -187,7 +207,7 @@ t.test('servers come and go while it runs', async (t) => {
 t.test('clients are bound to a server that was added, and to another one once it is removed', async (t) => {
   const [a, b, c] = [await named(t, 'a'), await named(t, 'b'), await named(t, 'c')];
   for (const sticky of [{ cookie: 'who' }, { header: 'X-User' }] as const) {
-    const { balancer, connect } = await startBalancer(t, {
+    const { balancer, connect } = await start(t, {
       sticky,
       servers: [
         { name: 'a', address: a.address },
@@ -197,6 +217,7 @@ t.test('clients are bound to a server that was added, and to another one once it
     const client = await connect();
     const askAs = async (user: number, cookie = ''): Promise<{ body: string; cookie: string }> => {
       const field = cookie === '' ? '' : `Cookie: ${cookie}\r\n`;
+      await settled();
       client.send(`GET / HTTP/1.1\r\nHost: x\r\nX-User: ${user}\r\n${field}\r\n`);
       const { body, head } = await client.response();
       return { body, cookie: /\r\nSet-Cookie: ([^;\r]*)/.exec(head)?.[1] ?? cookie };
@@ -222,7 +243,7 @@ t.test('a request on a server that is removed is finished', async (t) => {
     await connection.hang();
     connection.end();
   });
-  const { balancer, connect } = await startBalancer(t, {
+  const { balancer, connect } = await start(t, {
     servers: [{ name: 'slow', address: slow.address }],
   });
   const client = await connect();
@@ -352,6 +373,8 @@ t.test(
       if (what === 'added' && server === 'c') balancer.setWeight('c', 3);
     });
     await balancer.reload(createConfig({ ...settings, servers: [{ name: 'c', address: c.address }] }));
+    await told(balancer, 'drained a');
+    await told(balancer, 'drained b');
     t.strictSame(story(balancer).slice(1), [
       'added c to default',
       'weight c 1 -> 3',

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap';
 import type { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
+import { until } from '../support/loop-ticks.js';
 import { origin, readRequest } from '../support/origin.js';
 
 type Settings = NonNullable<Parameters<typeof createConfig>[0]>;
@@ -252,14 +253,17 @@ t.test(
     t.equal(await ask('/private;x'), 403);
     const { reason, detail, route } = await seen.request();
     t.same([reason, detail, route], ['blocked_path', 'firewall_rules of /private: other_reading', 'default']);
-    t.same(balancer.status().firewall[0]?.verdicts.at(-1), {
+    const last = (one: typeof balancer) => one.status().firewall[0]?.verdicts.at(-1);
+    await until(() => last(balancer)?.guard === 'other_reading');
+    t.same(last(balancer), {
       guard: 'other_reading',
       refused: 1,
       observed: 0,
     });
     const observed = await asking(t, settings('observe'));
     t.equal(await observed.ask('/private;x'), 204);
-    t.same(observed.balancer.status().firewall[0]?.verdicts.at(-1), {
+    await until(() => last(observed.balancer)?.guard === 'other_reading');
+    t.same(last(observed.balancer), {
       guard: 'other_reading',
       refused: 0,
       observed: 1,

@@ -7,6 +7,7 @@ import type { RawClient } from '../support/client.js';
 import { GET } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { until } from '../support/loop-ticks.js';
+import { SWITCHED_WORKERS } from '../support/thread-switch.js';
 
 /** Reads the header that a connection begins with, and no byte more. */
 async function readHeader(connection: RawConnection): Promise<string> {
@@ -116,7 +117,7 @@ t.test('beside a server without send_proxy, whose connections go round as ever',
     await get(client);
     await get(client);
   }
-  t.equal(plain.accepted, 1);
+  t.ok(plain.accepted <= SWITCHED_WORKERS, 'each thread has one');
   t.equal(announced.server.accepted, 4);
 });
 

@@ -7,8 +7,12 @@ import { GET } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { until } from '../support/loop-ticks.js';
 import { deadAddress, origin, readRequest } from '../support/origin.js';
+import { oneThread } from '../support/thread-switch.js';
 
 const PUT = 'PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello';
+
+/** The test looks into the servers of its own thread. */
+const LOOKED_INTO = oneThread('what a thread has counted of a server is looked at in it');
 
 /** The outcomes of attempts that each server was told, by name. */
 class Outcomes {
@@ -72,7 +76,11 @@ t.test('the counters of a server count its own requests and outcomes', async (t)
       }
     }
   });
-  const { connect } = await startBalancer(t, { servers: [server.address], retry: { attempts: 0 } });
+  const { connect } = await startBalancer(
+    t,
+    { servers: [server.address], retry: { attempts: 0 } },
+    LOOKED_INTO,
+  );
   for (const [request, status] of [
     [PUT, 200],
     [GET, 404],
@@ -119,11 +127,16 @@ t.test(
       }
     });
     for (const first of [dead, silent.address]) {
-      const { connect } = await startBalancer(t, {
-        servers: [first, good.address],
-        retry: { on: ['connect', 'timeout'] },
-        timeouts: { response_header: '300ms' },
-      });
+      const { connect } = await startBalancer(
+        t,
+        {
+          algorithm: 'first',
+          servers: [first, good.address],
+          retry: { on: ['connect', 'timeout'] },
+          timeouts: { response_header: '300ms' },
+        },
+        LOOKED_INTO,
+      );
       const client = await connect();
       client.send(PUT);
       t.equal((await client.response()).status, 200);
@@ -154,7 +167,7 @@ t.test('a client that leaves and a stale connection do not count against the ser
     await connection.readHead();
     connection.reset();
   });
-  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  const { connect, seen } = await startBalancer(t, { servers: [server.address] }, LOOKED_INTO);
   const client = await connect();
   client.send(GET);
   await client.response();
@@ -177,7 +190,7 @@ t.test('a tunnel counts as one answer, and its bytes are counted', async (t) => 
     await connection.read(5);
     connection.reset();
   });
-  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  const { connect, seen } = await startBalancer(t, { servers: [server.address] }, LOOKED_INTO);
   const client = await connect();
   client.send(GET.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'));
   await client.until('hi');
@@ -207,7 +220,7 @@ t.test('replacing a stale connection in a retry does not count as an attempt', a
   });
   const servers = [await deadAddress(), server.address];
   const settings = { servers, algorithm: 'first' as const, health_check: false, passive_health: false };
-  const { connect } = await startBalancer(t, settings);
+  const { connect } = await startBalancer(t, settings, LOOKED_INTO);
   const client = await connect();
   for (let i = 0; i < 2; i++) {
     client.send(GET);
@@ -220,16 +233,20 @@ t.test('replacing a stale connection in a retry does not count as an attempt', a
 t.test('local replies do not count for any server', async (t) => {
   const outcomes = new Outcomes(t);
   const silent = await origin(t, (connection) => connection.hang());
-  const { connect, seen } = await startBalancer(t, {
-    servers: [silent.address],
-    hosts: [
-      { host: 'own', respond: { status: 404, body: 'Nothing’s here' } },
-      { host: 'walled', firewall_rules: { path_reject: ['/'] }, servers: [silent.address] },
-    ],
-    retry: false,
-    timeouts: { response_header: '50ms' },
-    limits: { body_bytes: 9 },
-  });
+  const { connect, seen } = await startBalancer(
+    t,
+    {
+      servers: [silent.address],
+      hosts: [
+        { host: 'own', respond: { status: 404, body: 'Nothing’s here' } },
+        { host: 'walled', firewall_rules: { path_reject: ['/'] }, servers: [silent.address] },
+      ],
+      retry: false,
+      timeouts: { response_header: '50ms' },
+      limits: { body_bytes: 9 },
+    },
+    LOOKED_INTO,
+  );
   const ask = async (request: string): Promise<void> => {
     const client = await connect();
     client.send(request);

@@ -10,6 +10,7 @@ import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { until } from '../support/loop-ticks.js';
 import { chunked, deadAddress, origin, type ReceivedRequest, readRequest } from '../support/origin.js';
+import { oneThread } from '../support/thread-switch.js';
 
 const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello';
 
@@ -68,7 +69,10 @@ t.test('when the new connection fails too, another server is tried', async (t) =
     await connection.readHead();
     connection.reset();
   });
-  const { connect, seen } = await startBalancer(t, { servers: [failing.address, other.address] });
+  const { connect, seen } = await startBalancer(t, {
+    algorithm: 'first',
+    servers: [failing.address, other.address],
+  });
   const client = await connect();
   client.send(GET);
   t.equal((await client.response()).status, 200);
@@ -134,7 +138,7 @@ t.test('after a refused connect another server gets the request with its whole b
         await connection.write(OK);
       }
     });
-    const { connect, seen } = await startBalancer(t, { servers: [dead, server.address] });
+    const { connect, seen } = await startBalancer(t, { algorithm: 'first', servers: [dead, server.address] });
     const client = await connect();
     client.send(Buffer.concat(request.map((piece) => Buffer.from(piece as string, 'latin1'))));
     t.equal((await client.response()).status, 200, name);
@@ -232,7 +236,7 @@ t.test('an upload that is cut off is sent again only if its whole body was kept'
       received = (await readRequest(connection)).body as Buffer<ArrayBuffer>;
       await connection.write(OK);
     });
-    const { connect } = await startBalancer(t, { servers: [bad.address, good.address] });
+    const { connect } = await startBalancer(t, { algorithm: 'first', servers: [bad.address, good.address] });
     const client = await connect();
     client.send(`PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`);
     for (let at = 0; at < size; at += 100_000) {
@@ -261,7 +265,11 @@ t.test('an upload that has just begun continues at the next server', async (t) =
       await connection.write(OK);
     }
   });
-  const { connect } = await startBalancer(t, { servers: [bad.address, good.address] });
+  const { connect } = await startBalancer(
+    t,
+    { servers: [bad.address, good.address] },
+    oneThread('each thread begins round robin at another turn'),
+  );
   const client = await connect();
   client.send('PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
   const bytes = chunked(body, 1000, 'X-Sum: 1\r\n');
@@ -279,7 +287,7 @@ t.test('the record lists the attempts in order', async (t) => {
   const { server } = await stale(t, 'reset');
   const other = await origin(t, answering(OK));
   const restarted = await startBalancer(t, { servers: [server.address] });
-  const failing = await startBalancer(t, { servers: [dead, other.address] });
+  const failing = await startBalancer(t, { algorithm: 'first', servers: [dead, other.address] });
   for (const { connect } of [restarted, failing]) {
     const client = await connect();
     for (let request = 0; request < 2; request++) {

@@ -236,7 +236,12 @@ t.test('timeouts.total ends a request in the queue, at a second server, and duri
       timeouts: { total: '2s', response_header: '1500ms', queue: '10s' },
       hosts: [
         { host: 'silent', servers: [{ address: silent.address, max_connections: 1 }], retry: false },
-        { host: 'twice', servers: [slow.address, again.address], retry: { on: ['timeout'] } },
+        {
+          host: 'twice',
+          algorithm: 'first',
+          servers: [slow.address, again.address],
+          retry: { on: ['timeout'] },
+        },
         { host: 'talking', servers: [talking.address] },
         { host: 'patient', servers: [slow.address], timeouts: { total: '3s', response_header: 0 } },
       ],

@@ -9,6 +9,7 @@ import { OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { until } from '../support/loop-ticks.js';
 import { deadAddress, origin } from '../support/origin.js';
+import { oneThread } from '../support/thread-switch.js';
 import { unlessTls } from '../support/tls-switch.js';
 
 t.setTimeout(180_000);
@@ -182,12 +183,16 @@ t.test('requests are sent in the order in which they came', async (t) => {
       await connection.write(OK);
     }
   });
-  const { balancer, connect, seen } = await startBalancer(t, {
-    hold: '30s',
-    health_check: false,
-    pool: { max_connections: 1 },
-    servers: [{ address: server.address, name: 'one' }],
-  });
+  const { balancer, connect, seen } = await startBalancer(
+    t,
+    {
+      hold: '30s',
+      health_check: false,
+      pool: { max_connections: 1 },
+      servers: [{ address: server.address, name: 'one' }],
+    },
+    oneThread('each thread has a hold line of its own'),
+  );
   balancer.setAvailability('one', 'maintenance');
   const clients = [];
   for (let i = 0; i < 20; i++) {

@@ -64,6 +64,7 @@ t.test('each failure is retried according to the method and the options of the r
         const bad = await failing(t, fault);
         const good = await working(t);
         const settings = {
+          algorithm: 'first' as const,
           servers: [bad.address, good.address],
           retry: { on },
           timeouts: { response_header: fault === 'silence' ? '30ms' : '30s' },

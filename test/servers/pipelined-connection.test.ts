@@ -5,6 +5,7 @@ import type { RawClient } from '../support/client.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
+import { oneThread } from '../support/thread-switch.js';
 
 type Test = Parameters<typeof origin>[0];
 
@@ -45,6 +46,9 @@ class Asked {
   }
 }
 
+/** Requests of several clients share a connection. */
+const IN_ONE_THREAD = oneThread('a connection to a server stays in its thread');
+
 async function start(
   t: Test,
   pipelining = 4,
@@ -54,7 +58,7 @@ async function start(
   const asked = new Asked();
   const server = await origin(t, asked.script);
   const settings = { servers: [server.address], pool: { pipelining, ...pool } };
-  return { asked, server, ...(await startBalancer(t, settings, { manual })) };
+  return { asked, server, ...(await startBalancer(t, settings, { manual, ...IN_ONE_THREAD })) };
 }
 
 /** `count` clients whose requests, named from 0 on, are in flight on one connection. */
@@ -125,7 +129,7 @@ t.test('requests that arrive together are sent in one write', async (t) => {
     for (;;) await connection.write(answerTo((/\/(\S*)/.exec(await connection.readHead()) ?? [])[1] ?? ''));
   });
   const settings = { servers: [server.address], pool: { pipelining: 8 } };
-  const { connect, balancer } = await startBalancer(t, settings);
+  const { connect, balancer } = await startBalancer(t, settings, IN_ONE_THREAD);
   const clients = await Promise.all(Array.from({ length: 8 }, connect));
   for (const [id, client] of clients.entries()) client.send(get(id));
   for (const [id, client] of clients.entries()) t.equal(await bodyOf(client), `answer to /${id}`);

@@ -115,7 +115,7 @@ t.test('a request that leaves the queue is never sent to the server', async (t) 
       await connection.write(OK);
     }
   });
-  const { connect, seen } = await startBalancer(t, {
+  const { balancer, connect, seen } = await startBalancer(t, {
     servers: [server.address],
     pool: { max_connections: 1 },
   });
@@ -126,7 +126,9 @@ t.test('a request that leaves the queue is never sent to the server', async (t) 
     [third, 3],
   ] as const) {
     client.send(GET.replace('/', `/${id}`));
-    await turns();
+    // In this order.
+    if (id === 1) await until(() => answers.length > 0);
+    else await until(() => balancer.status().servers[0]?.waiting === id - 1);
   }
   second.reset();
   await seen.request(1);

@@ -180,6 +180,8 @@ export async function startBalancer(
     authority?: string;
     /** Threads that serve clients; by default one, or as many as the switch says. */
     workers?: number;
+    /** Why it has one thread in any case (`oneThread`). */
+    reason?: string;
   } = {},
 ): Promise<Started> {
   const config = createConfig({

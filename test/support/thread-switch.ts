@@ -11,6 +11,11 @@ export function unlessThreads(reason: string): { readonly skip: string | false }
   return { skip: SWITCHED_WORKERS > 1 && `with several threads ${reason}` };
 }
 
+/** The options of a balancer in a test that is about what each thread has for itself: it has one thread in any case. */
+export function oneThread(reason: string): { readonly workers: 1; readonly reason: string } {
+  return { workers: 1, reason };
+}
+
 /** The option of a test that needs several threads. */
 export const THREADS: { readonly skip: string | false } = {
   skip: !canSharePorts() && `Node ${process.versions.node} cannot share a port among threads`,
