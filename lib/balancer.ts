@@ -42,6 +42,7 @@ import type {
 } from './control/status/status.js';
 import { BalancerViews, type StatusViews } from './control/status/status-views.js';
 import { Telemetry } from './control/telemetry.js';
+import { TelemetryExport } from './control/telemetry-export.js';
 import { Providers } from './discovery/providers.js';
 import { connectionDeps, LocalEngine } from './engine.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
@@ -119,7 +120,7 @@ export interface Balancer extends Operations, MaintenanceOperations, BanOperatio
   stop(): void;
   /**
    * Resolves after `stop` when nothing is left of it: at once with one thread; with several when they have ended, in a second at
-   * most, and observers were told of their last requests.
+   * most, and observers were told of their last requests. What a collector is to get takes a second more at most.
    */
   readonly ended: Promise<void>;
   /** Resolves when all threads follow what was changed until now; with one thread nothing has to be waited for. */
@@ -225,6 +226,8 @@ class RunningBalancer implements Balancer {
   readonly #providers: Providers;
   readonly #resolver: Resolver;
   readonly #hosts: HostNames;
+  readonly #exports: TelemetryExport;
+  #noteEnded: () => void = () => {};
   #loadedAt: number;
   #views: BalancerViews | null = null;
   #started = false;
@@ -259,6 +262,7 @@ class RunningBalancer implements Balancer {
     });
     const workers = new WorkerChoice(config, options);
     this.#workers = workers;
+    this.#exports = new TelemetryExport(clock, observer, workers.count === 1);
     const shared = SharedMemory.create(workers.count > 1 ? workers.count + 1 : 1);
     const resolver = new Resolver(config.dns, wheel, observer);
     this.#resolver = resolver;
@@ -271,6 +275,7 @@ class RunningBalancer implements Balancer {
             count: workers.count,
             clock,
             telemetry,
+            spans: this.#exports,
             sockets,
             shared,
             inherited: options.inherited,
@@ -369,6 +374,7 @@ class RunningBalancer implements Balancer {
     }
     this.#providers.install(sourcesOf(this.config));
     this.#registry.start();
+    this.#exports.applyConfig(this.config);
     this.#started = true;
     this.#threads?.noteReadiness();
     const warning = fewFiles(this.config.limits.connections, this.#engine.mostClients);
@@ -499,6 +505,7 @@ class RunningBalancer implements Balancer {
     const { limits: before, workers } = this.config;
     const left = this.#registry.install(prepared);
     this.#providers.install(prepared.file.sources);
+    this.#exports.applyConfig(this.config);
     this.#loadedAt = this.#clock.wall();
     if (this.#workers.isFromSettings && workers !== this.config.workers)
       this.#observer.event?.({ what: 'warning', message: 'workers takes effect at the next start' });
@@ -581,9 +588,9 @@ class RunningBalancer implements Balancer {
     return this.#engine.collectFigures();
   }
 
-  get ended(): Promise<void> {
-    return this.#engine.ended;
-  }
+  readonly ended = new Promise<void>((resolve) => {
+    this.#noteEnded = resolve;
+  });
 
   get #sources(): StatusDeps {
     return {
@@ -604,6 +611,7 @@ class RunningBalancer implements Balancer {
       certificates: () => this.#certificates.status(),
       orders: () => this.#certificates.orders,
       providers: this.#providers.statuses,
+      exports: this.#exports.figures,
     };
   }
 
@@ -697,6 +705,8 @@ class RunningBalancer implements Balancer {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#engine.stop();
+    // The threads tell of their last requests before they end.
+    void this.#engine.ended.then(() => this.#exports.close()).then(this.#noteEnded);
     this.#certificates.stop();
     this.#providers.stop();
     this.#hosts.stop();

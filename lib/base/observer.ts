@@ -25,6 +25,45 @@ export interface AttemptRecord {
   readonly reused: boolean;
 }
 
+/** A span of another trace. */
+export interface TraceLink {
+  readonly traceId: string;
+  readonly spanId: string;
+}
+
+/** The span of an attempt. */
+export interface TracedAttempt {
+  readonly spanId: string;
+  /** ms from the beginning of the request. */
+  readonly startedMs: number;
+  /** How the server is spoken to. */
+  readonly scheme: 'http' | 'https';
+  /** The host of the server, its address, or the path of its socket. */
+  readonly address: string;
+  /** 0 for a socket with a path. */
+  readonly port: number;
+  /** As sent to the server; empty if nothing was sent. */
+  readonly target: string;
+}
+
+/** The spans of a request whose trace is recorded. The object is reused like the record that it is part of. */
+export interface TraceRecord {
+  readonly traceId: string;
+  readonly spanId: string;
+  /** The caller's span; empty when the trace began here. */
+  readonly parentSpanId: string;
+  /** As in `traceparent`. */
+  readonly flags: number;
+  /** The `tracestate` that is passed on. */
+  readonly traceState: string;
+  /** Wall-clock time when the head was complete, in ms since the epoch, with fractions. */
+  readonly startedAt: number;
+  /** What the request came with and was not continued, because the client is not trusted; null: nothing. */
+  readonly link: TraceLink | null;
+  /** One for each of the request's `tries`, in the same order. */
+  readonly attempts: readonly TracedAttempt[];
+}
+
 /**
  * One settled request. The object belongs to the connection and is reused for its next request: an observer reads what
  * it needs during the call and keeps no reference.
@@ -49,8 +88,15 @@ export interface RequestRecord {
   readonly route: string;
   readonly userAgent: string;
   readonly referer: string;
-  /** The trace ID of its `traceparent` (W3C Trace Context), 32 hexadecimal digits; empty without a valid one. */
+  /**
+   * The trace that it belongs to, 32 hexadecimal digits: with `tracing`, the one that servers are sent. Without, that of its
+   * `traceparent` (W3C Trace Context); empty when there is no valid one.
+   */
   readonly traceId: string;
+  /** The span of the request, 16 hexadecimal digits; empty without `tracing`. */
+  readonly spanId: string;
+  /** Its spans; null when the trace is not recorded, and for observers in another thread than the one that served it. */
+  readonly trace: TraceRecord | null;
   /** The status that the client was sent; 0 if nothing was sent. */
   readonly status: number;
   /** The server that answered, or that was tried last; empty if none was tried. */
@@ -166,6 +212,15 @@ export type BalancerEvent =
   | { readonly what: 'source_failed'; readonly source: string; readonly detail: string }
   /** It answers again, after `failedMs`. */
   | { readonly what: 'source_recovered'; readonly source: string; readonly failedMs: number }
+  /** The OpenTelemetry collector did not take spans or figures. `signal`: which of them. `detail`: why. */
+  | { readonly what: 'export_failed'; readonly signal: 'traces' | 'metrics'; readonly detail: string }
+  /** It takes them again, after `failedMs`. `dropped`: how many spans were lost meanwhile. */
+  | {
+      readonly what: 'export_recovered';
+      readonly signal: 'traces' | 'metrics';
+      readonly failedMs: number;
+      readonly dropped: number;
+    }
   /** Files of certificates were read again. `detail`: the certificates that are new. */
   | { readonly what: 'certificates_reloaded'; readonly detail: string }
   /** A file cannot be used, and what was read before stays in force. `detail`: why. */

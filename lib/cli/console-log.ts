@@ -161,6 +161,12 @@ export class ConsoleLog implements ThreadReader {
       case 'source_recovered':
         this.mention(`${escapeForScreen(event.source)} answers again after ${humanDuration(event.failedMs)}`);
         break;
+      case 'export_failed':
+        this.#warning(`OpenTelemetry collector: no ${event.signal}: ${event.detail}`);
+        break;
+      case 'export_recovered':
+        this.mention(exportRecovered(event.signal, event.failedMs, event.dropped));
+        break;
       case 'certificates_reloaded':
         this.mention(`certificates reloaded: ${escapeForScreen(event.detail)}`);
         break;
@@ -428,4 +434,9 @@ function placeOf(address: Address): string {
 function guessOf({ healthCheck }: GroupConfig): string {
   if (healthCheck === null || healthCheck.isPathChosen || healthCheck.type === 'tcp') return '';
   return `${healthCheck.method} ${healthCheck.path}`;
+}
+
+function exportRecovered(signal: string, failedMs: number, dropped: number): string {
+  const lost = dropped === 0 ? '' : `; ${dropped} spans were dropped`;
+  return `OpenTelemetry collector: it takes ${signal} again after ${humanDuration(failedMs)}${lost}`;
 }

@@ -25,6 +25,7 @@ import type { Settings } from './settings.js';
 import type { IncludedFile } from './sources.js';
 import { compileSticky } from './sticky.js';
 import { compileTls } from './tls.js';
+import { compileTracing } from './tracing.js';
 import type { Config, HostConfig, ScopeConfig } from './types.js';
 
 const FORWARDED = defaultOf<boolean>('forwarded');
@@ -94,6 +95,7 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
     readinessPath: settings.readiness_path ?? null,
     accessLog: compileAccessLog(settings.access_log, report),
     events: compileEvents(settings.events, context),
+    tracing: compileTracing(settings.tracing, context),
     workers: settings.workers === undefined ? WORKERS : countOfWorkers(settings.workers),
     stateFile: settings.state_file ?? null,
     firewall: compileFirewall(settings.firewall_rules, ['firewall_rules'], ['firewall_rules'], context),

@@ -169,7 +169,8 @@ function readUrl(text: string): string {
 /** RFC 9110, 5.6.2 */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-function checkField(name: string, value: string): true {
+/** Throws a ValueError when a request cannot carry such a field. */
+export function checkField(name: string, value: string): true {
   if (!TOKEN.test(name)) throw new ValueError(`expected the name of a header, got ${JSON.stringify(name)}`);
   if (!/^[\t -~]*$/.test(value)) throw new ValueError('expected visible ASCII characters');
   return true;

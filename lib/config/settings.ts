@@ -159,6 +159,12 @@ export interface Settings {
    */
   readonly events?: EventsSettings;
   /**
+   * Sends traces to an OpenTelemetry collector: a span for each request and one for each attempt at a server. Servers
+   * get a traceparent (W3C Trace Context) of each attempt, whether the trace is recorded or not, and with it the
+   * tracestate of the client.
+   */
+  readonly tracing?: TracingSettings;
+  /**
    * A file in which changes made by operators at run time survive a restart: drained servers, weights, servers added
    * and removed. The file is replaced as a whole at each change and read at the start. Changes that no longer fit the
    * settings file are dropped then, and so is a weight that was edited in the settings file since; both are logged.
@@ -360,7 +366,7 @@ export interface AccessLogSettings {
   readonly file?: string;
   /**
    * The fields of a json line, in this order; for combined, the fields after those that Apache writes. By default
-   * json has all but referer and trace_id, and combined has duration_ms, server and request_id.
+   * json has all but referer, trace_id and span_id, and combined has duration_ms, server and request_id.
    */
   readonly fields?: readonly AccessLogField[];
   /** Requests with one of these statuses are always logged, and so are requests whose response was cut off. */
@@ -402,10 +408,61 @@ export type AccessLogField =
   | 'user_agent'
   | 'referer'
   | 'trace_id'
+  | 'span_id'
   | 'tls_version'
   | 'cipher'
   | 'sni'
   | 'client_cert';
+
+/** A map such as otlp: http://collector:4318. */
+export interface TracingSettings {
+  /** The URL of the collector, which takes OTLP over HTTP in JSON; /v1/traces is added to it unless it ends so. */
+  readonly otlp: string;
+  /**
+   * The share of traces that begin here and are recorded, decided by their ids. A trace that is continued is recorded
+   * if the caller says so. Default: "1%".
+   */
+  readonly sample?: PercentSetting;
+  /**
+   * Whose traceparent is continued: that of peers in trusted_proxies, of anyone, or of nobody. The traces of others
+   * begin here, with a link to what they sent: a stranger who says that all its requests are recorded could fill the
+   * collector, or mix its requests into traces of others. Default: "trusted".
+   */
+  readonly continue_from?: 'trusted' | 'anyone' | 'nobody';
+  /** How long a span waits for others that are sent with it. Default: "2s". */
+  readonly interval?: DurationSetting;
+  /**
+   * About how many spans one request to the collector has at most; so many are sent at once, without waiting for
+   * others. Default: 2000.
+   */
+  readonly batch?: number;
+  /**
+   * How many spans wait while the collector is slow or away, about 1 KB each. Those that come then are dropped and
+   * counted. Default: 10000.
+   */
+  readonly queue?: number;
+  /** Fields of each request to the collector. */
+  readonly headers?: TextsSettings;
+  /** The service.name of what is sent. Default: "lb". */
+  readonly service?: string;
+  /**
+   * Further attributes of the resource, by name. service.version, service.instance.id and host.name are there by
+   * themselves.
+   */
+  readonly attributes?: TextsSettings;
+  /**
+   * Whether bodies are compressed. gzip takes more CPU time than all other work for what is sent, and pays where the
+   * way to the collector is narrow. Default: "none".
+   */
+  readonly compression?: 'none' | 'gzip';
+  /** Time for one request to the collector. Default: "10s". */
+  readonly timeout?: DurationSetting;
+  /**
+   * A PEM file of the certificate authorities that the collector's certificate is verified with, in place of those of
+   * the system.
+   */
+  readonly ca?: FileNameSetting;
+}
 
 /** A map such as webhook: https://hooks.example.com/lb. */
 export interface EventsSettings {

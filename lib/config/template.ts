@@ -29,6 +29,9 @@ export const VARIABLE_MEANINGS = {
   server: 'the name of the server that answered; in response rules only',
   route: 'the name of the route',
   request_id: 'the id of the request, as in the log and in `X-Request-Id`',
+  trace_id:
+    'the id of the trace that the request belongs to: of its `traceparent`, or the one that `tracing` began; empty without',
+  span_id: 'the id of the span of the request; empty without `tracing`',
   attempt: '1 for the first server that is asked, one more for each retry; in request header rules only',
 } as const;
 

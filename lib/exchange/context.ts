@@ -12,6 +12,7 @@ import { HeadEdit } from '../http/head-edit.js';
 import { encodeRequestHead } from '../http/head-encoder.js';
 import { statusOfResponse } from '../http/proxy-status.js';
 import { RequestView } from '../http/request-view.js';
+import { readTraceParent } from '../http/trace-context.js';
 import type { RuleContext } from '../rules/context.js';
 import type { ErrorPage } from '../rules/error-pages.js';
 import { type Captures, NO_CAPTURES } from '../rules/pattern.js';
@@ -22,6 +23,7 @@ import type { Server } from '../servers/server.js';
 import type { ServerGroup } from '../servers/server-group.js';
 import type { HoldLine } from './hold-line.js';
 import type { RequestFacts, RequestKey } from './request-key.js';
+import type { RequestTrace, Tracer } from './request-trace.js';
 import type { RetryPolicy } from './retries.js';
 
 /** Why and how the balancer answers a request itself. */
@@ -41,6 +43,8 @@ export class RequestContext implements RuleContext {
   client = IpAddress.unix;
   trustsPeer = false;
   requestId = '';
+  /** null: there is no `tracing`. */
+  trace: RequestTrace | null = null;
   captures: Captures = NO_CAPTURES;
   attempt = 1;
   server = '';
@@ -64,6 +68,7 @@ export class RequestContext implements RuleContext {
     this.trustsPeer = forwarded.trusted;
     this.transport = forwarded.transport;
     this.requestId = requestId;
+    this.trace = null;
     this.captures = NO_CAPTURES;
     this.attempt = 1;
     this.server = '';
@@ -78,13 +83,23 @@ export class RequestContext implements RuleContext {
     return this.destination?.name ?? '';
   }
 
+  get traceId(): string {
+    return this.trace === null ? (readTraceParent(this.view.head)?.traceId ?? '') : this.trace.traceId;
+  }
+
+  get spanId(): string {
+    return this.trace === null ? '' : this.trace.spanId;
+  }
+
   /** The head for a server at `address`, after the rules of the route. */
   encodeRequest(head: RequestHead, forwarded: ForwardedClient, address: Address): string {
     const { rules } = this.destination as CompiledRoute;
     const keepsHost = rules.keepsHost && head.authority !== '';
+    const trace = this.trace === null ? '' : this.trace.lines;
     if (!rules.editsRequests) {
       const host = keepsHost ? '' : rules.hostFor(this, address);
-      return encodeRequestHead(head, forwarded, this.requestId, host);
+      if (this.trace !== null) this.trace.noteTarget(head.originTarget);
+      return encodeRequestHead(head, forwarded, this.requestId, host, null, trace);
     }
     if (this.attempt > 1 && rules.countsAttempts) {
       this.requestEdit.clear();
@@ -94,7 +109,8 @@ export class RequestContext implements RuleContext {
     // The rules of the head have a work budget of their own.
     this.view.budget.renew();
     const host = keepsHost ? '' : rules.hostFor(this, address);
-    return encodeRequestHead(head, forwarded, this.requestId, host, this.requestEdit);
+    if (this.trace !== null) this.trace.noteTarget(this.requestEdit.target || head.originTarget);
+    return encodeRequestHead(head, forwarded, this.requestId, host, this.requestEdit, trace);
   }
 
   /** What is changed about the head of an answer from `server` with that status; null when nothing. */
@@ -175,6 +191,8 @@ export interface RequestStages {
   readonly lostRules: RouteRules;
   /** The name of this balancer in Proxy-Status; empty: there is no such field. */
   readonly proxyName: string;
+  /** null: requests are not traced. */
+  readonly tracer: Tracer | null;
   /** The client of a request whose peer may be a trusted proxy. */
   clientOf(client: ClientSide): IpAddress;
   /** Called instead of `decide` when the head can't be read; counts the request for `context.client`. */

@@ -22,6 +22,7 @@ import type { HeldRequest, HoldLine } from './hold-line.js';
 import { pinnedServer } from './pinned-connection.js';
 import { Replay } from './relay.js';
 import { noteFailedAttempt, RequestRecorder } from './request-recorder.js';
+import { RequestTrace, type Tracer } from './request-trace.js';
 import { type LastAttempt, type NextStep, Retries } from './retries.js';
 
 /**
@@ -51,6 +52,8 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
   after: HeldRequest | null = null;
   heldUntil = 0;
   #holding: Holding = 'no';
+  /** Made for the first request that is traced. */
+  #ownTrace: RequestTrace | null = null;
 
   constructor(services: ExchangeDeps) {
     this.#services = services;
@@ -81,6 +84,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
     this.#recorder.clientAddress = address.text;
     context.open(head, forwarded, address, requestId);
     context.proxyName = pipeline.proxyName;
+    if (pipeline.tracer !== null) this.#trace(pipeline.tracer, client);
     if (forwarded.listener.httpsPort !== 0 && context.view.scheme === 'http') {
       this.#redirectToHttps(client, head, forwarded.listener.httpsPort);
       return;
@@ -96,6 +100,16 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
       return;
     }
     this.#forward(client, head, context.destination as CompiledRoute);
+  }
+
+  /** Begins or continues the trace of the request. */
+  #trace(tracer: Tracer, client: ClientSide): void {
+    this.#ownTrace ??= new RequestTrace();
+    const trace = this.#ownTrace;
+    trace.startedAt = client.startedAt + this.#services.wheel.wallOffset;
+    tracer.begin(trace, client.head, client.forwarded.trusted);
+    this.#recorder.requestTrace = trace;
+    this.#context.trace = trace;
   }
 
   /** Before routes and guards: nothing but the URL depends on the request. */
@@ -195,6 +209,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
     const address = pipeline.clientOf(client);
     this.#recorder.clientAddress = address.text;
     context.open(client.head, client.forwarded, address, '');
+    if (pipeline.tracer !== null) this.#trace(pipeline.tracer, client);
     context.lostRules = pipeline.lostRules;
     pipeline.noteUnreadable(context);
     this.#settle(refusal.reason, refusal.detail, this.#reply(client, refusal.status, refusal.reason));
@@ -223,7 +238,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
       return;
     }
     const recorder = this.#recorder;
-    recorder.beginAttempt(server.name, now);
+    recorder.beginAttempt(server, now);
     this.#context.attempt = recorder.attempts;
     if (recorder.attempts > 1) server.totals.retries++;
     this.#attempt.begin(server, now);
@@ -341,7 +356,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
   #replaceStale(): void {
     const server = this.#retries.last;
     const now = this.#services.clock.now();
-    this.#recorder.replaceStale(now);
+    this.#recorder.replaceStale(server, now);
     // The other idle connections were opened before the same restart or idle timeout.
     server.pool.closeIdle();
     this.#attempt.begin(server, now);

@@ -1,12 +1,14 @@
 import { FAILURES, type Failure } from '../base/failure.js';
-import type { AttemptRecord, Reason, RequestRecord } from '../base/observer.js';
+import type { AttemptRecord, Reason, RequestRecord, TraceRecord } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import type { TransportInfo } from '../base/transport-info.js';
 import { FIELD } from '../http/fields.js';
 import type { ClientSide } from '../http/flow.js';
-import type { MessageHead, RequestHead } from '../http/head.js';
+import type { RequestHead } from '../http/head.js';
+import { readTraceParent } from '../http/trace-context.js';
 import type { AttemptOutcome, OutcomeKind } from '../servers/contracts.js';
 import type { Server } from '../servers/server.js';
+import type { RequestTrace } from './request-trace.js';
 
 type AttemptResult = AttemptRecord['reason'];
 
@@ -20,6 +22,8 @@ export class RequestRecorder implements RequestRecord {
   #client: ClientSide | null = null;
   #startedAt = 0;
   requestId = '';
+  /** null: there is no `tracing`. */
+  requestTrace: RequestTrace | null = null;
   /** The address of the peer, until the client is known that a trusted peer forwards for. */
   clientAddress = '';
   durationMs = 0;
@@ -65,6 +69,7 @@ export class RequestRecorder implements RequestRecord {
     this.#client = client;
     this.#startedAt = client.startedAt;
     this.requestId = '';
+    this.requestTrace = null;
     this.clientAddress = client.forwarded.address;
     this.firstByteMs = -1;
     this.route = '';
@@ -80,18 +85,19 @@ export class RequestRecorder implements RequestRecord {
   }
 
   /** An attempt at `server` begins at `now`. The first attempt counts from the beginning of the request. */
-  beginAttempt(server: string, now: number): void {
+  beginAttempt(server: Server, now: number): void {
     this.attempts++;
-    this.server = server;
-    this.#begin(now);
+    this.server = server.name;
+    this.#begin(server, now);
   }
 
   /** The same server is asked again at `now`, on a new connection. */
-  replaceStale(now: number): void {
-    this.#begin(now);
+  replaceStale(server: Server, now: number): void {
+    this.#begin(server, now);
   }
 
-  #begin(now: number): void {
+  #begin(server: Server, now: number): void {
+    if (this.requestTrace !== null) this.requestTrace.beginAttempt(server, now - this.#startedAt);
     const current = this.#current;
     current.server = this.server;
     current.reason = '';
@@ -226,7 +232,17 @@ export class RequestRecorder implements RequestRecord {
   }
 
   get traceId(): string {
-    return traceIdOf(this.#head);
+    return this.requestTrace === null
+      ? (readTraceParent(this.#head)?.traceId ?? '')
+      : this.requestTrace.traceId;
+  }
+
+  get spanId(): string {
+    return this.requestTrace === null ? '' : this.requestTrace.spanId;
+  }
+
+  get trace(): TraceRecord | null {
+    return this.requestTrace?.isSampled === true ? this.requestTrace : null;
   }
 
   get status(): number {
@@ -248,19 +264,6 @@ export class RequestRecorder implements RequestRecord {
   get responseHeadText(): string {
     return (this.#client as ClientSide).sentHead;
   }
-}
-
-/** Version, trace, parent and flags (W3C Trace Context, 3.2). Ids of zeros are invalid; later versions may append more. */
-const TRACE_PARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:$|-)/;
-
-/**
- * The trace that a request belongs to; empty when the field is missing or invalid. `traceparent` and `tracestate` are
- * passed on unchanged: only a proxy that reports spans of its own may insert itself between client and server.
- */
-function traceIdOf(head: MessageHead): string {
-  const index = head.indexOfName('traceparent');
-  if (index === -1) return '';
-  return TRACE_PARENT.exec(head.valueAt(index))?.[1] ?? '';
 }
 
 /** Reused for each outcome, so that the end of an attempt allocates nothing. */

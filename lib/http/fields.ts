@@ -32,6 +32,8 @@ export const FIELD = {
   cdnLoop: 26,
   /** X-Client-Cert, X-Client-Cert-*, Client-Cert and Client-Cert-Chain (RFC 9440). */
   clientCert: 27,
+  traceparent: 28,
+  tracestate: 29,
   /** A name above as a server reads it that treats `_`, `.` and other marks like `-` (CGI, WSGI, PHP): never passed on. */
   disguised: 25,
 } as const;
@@ -83,6 +85,8 @@ const BY_LENGTH: readonly (readonly (readonly [name: string, id: FieldId])[])[] 
     ['cdn-loop', FIELD.cdnLoop],
     ['connection', FIELD.connection],
     ['client-cert', FIELD.clientCert],
+    ['tracestate', FIELD.tracestate],
+    ['traceparent', FIELD.traceparent],
     ['keep-alive', FIELD.keepAlive],
     ['user-agent', FIELD.userAgent],
     ['x-request-id', FIELD.xRequestId],

@@ -27,6 +27,8 @@ const OWN: ReadonlySet<number> = new Set([
   FIELD.xForwardedProto,
   FIELD.xForwardedHost,
   FIELD.xRequestId,
+  FIELD.traceparent,
+  FIELD.tracestate,
 ]);
 
 /** Bytes that no field value has (RFC 9110, 5.5), and characters beyond a byte: written as latin1, U+010A becomes a LF. */

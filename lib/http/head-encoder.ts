@@ -98,7 +98,12 @@ const FORWARDING = {
 } as const;
 const ONLY_HERE = { host: ASK, expect: ASK, maxForwards: ASK } as const;
 const FROM_ANYONE = fieldActions({ ...HOP_BY_HOP, ...FORWARDING, ...ONLY_HERE });
-const FROM_TRUSTED = fieldActions({ ...HOP_BY_HOP, ...ONLY_HERE, xForwardedFor: DROP, xRequestId: DROP });
+const TRUSTED = { ...HOP_BY_HOP, ...ONLY_HERE, xForwardedFor: DROP, xRequestId: DROP } as const;
+const FROM_TRUSTED = fieldActions(TRUSTED);
+/** A balancer that traces puts itself between client and server: the server gets its `traceparent`. */
+const TRACING = { traceparent: DROP, tracestate: DROP } as const;
+const TRACED_FROM_ANYONE = fieldActions({ ...HOP_BY_HOP, ...FORWARDING, ...ONLY_HERE, ...TRACING });
+const TRACED_FROM_TRUSTED = fieldActions({ ...TRUSTED, ...TRACING });
 
 /** RFC 8586: by this line a balancer recognises a request that it has sent before. */
 const LOOP_LINE = 'CDN-Loop: lb\r\n';
@@ -120,7 +125,8 @@ export function receivedRequestId(head: RequestHead, client: ForwardedClient): s
 /**
  * The head as the server gets it: the client's own lines, byte for byte and in their order, without those that concern
  * only the client's hop, and with those that this hop adds. `host` replaces the Host field; empty keeps the client's.
- * `edit` is what rules change, our own fields included; null is nothing.
+ * `edit` is what rules change, our own fields included; null is nothing. `trace` are the lines of the trace context in
+ * place of the client's; empty keeps those.
  */
 export function encodeRequestHead(
   head: RequestHead,
@@ -128,10 +134,11 @@ export function encodeRequestHead(
   requestId: string,
   host: string,
   edit: HeadEdit | null = null,
+  trace = '',
 ): string {
   const { text, fieldCount, ids } = head;
   const { named } = head.connection;
-  const table = client.trusted ? FROM_TRUSTED : FROM_ANYONE;
+  const table = trace === '' ? (client.trusted ? FROM_TRUSTED : FROM_ANYONE) : tracedTable(client);
   const target = edit === null || edit.target === '' ? head.originTarget : edit.target;
   let out = '';
   let run = 0;
@@ -164,10 +171,14 @@ export function encodeRequestHead(
   // HTTP/1.0 may lack Host; the server is sent HTTP/1.1, which requires one (RFC 9112, 3.2).
   if (!hosted) out += `Host: ${host === '' ? head.authority : host}\r\n`;
   if (edit === null && client.isPlain && (head.present & ASKED_FOR) === 0)
-    return out + client.lines + linesUpToId(head.authority) + requestId + AFTER_ID;
+    return out + trace + client.lines + linesUpToId(head.authority) + requestId + AFTER_ID;
   const way = client.trusted ? appended(head, client) : overwritten(head, client);
-  const own = `${way}X-Request-Id: ${requestId}\r\n${ownLines(head, client)}`;
+  const own = `${trace}${way}X-Request-Id: ${requestId}\r\n${ownLines(head, client)}`;
   return edit === null ? `${out}${own}\r\n` : `${out}${edit.own(own)}${edit.rest()}\r\n`;
+}
+
+function tracedTable({ trusted }: ForwardedClient): Uint8Array {
+  return trusted ? TRACED_FROM_TRUSTED : TRACED_FROM_ANYONE;
 }
 
 /** Handles fields whose treatment depends on their value. */

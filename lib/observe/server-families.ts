@@ -1,6 +1,7 @@
 import type { Histogram } from '../base/collections.js';
 import { counter, durationsOf, type Family, gauge, one, type Sample } from './families.js';
 import type { StatusClasses } from './metrics-snapshot.js';
+import { exportFamilies, type LiveExports } from './otlp/export-families.js';
 import { type LiveProvider, providerFamilies } from './provider-families.js';
 import { type LiveThread, threadFamilies } from './thread-families.js';
 
@@ -36,6 +37,7 @@ export interface LiveBalancer {
   readonly certificates: readonly LiveCertificate[];
   /** Where servers come from by themselves. */
   readonly providers: readonly LiveProvider[];
+  readonly exports: LiveExports;
 }
 
 export interface LiveCertificate {
@@ -116,6 +118,7 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
       () => certificates(live()),
     ),
     ...providerFamilies(() => live().providers),
+    ...exportFamilies(() => live().exports),
     counter('lb_tls_handshakes_total', 'TLS handshakes of clients, by how they ended.', () =>
       [...live().handshakes].map(([result, value]) => ({ labels: { result }, value })),
     ),

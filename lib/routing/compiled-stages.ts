@@ -3,6 +3,7 @@ import type { IpAddress } from '../base/ip-address.js';
 import type { Reason } from '../base/observer.js';
 import type { TlsInfo } from '../base/transport-info.js';
 import { BudgetExhausted } from '../base/work-budget.js';
+import type { Config } from '../config/types.js';
 import type {
   CompiledRoute,
   LocalReply,
@@ -10,6 +11,7 @@ import type {
   RequestContext,
   RequestStages,
 } from '../exchange/context.js';
+import { Tracer } from '../exchange/request-trace.js';
 import type { Firewall } from '../firewall/firewall.js';
 import { FORBIDDEN, type GuardName } from '../firewall/guard.js';
 import type { Verdict } from '../firewall/verdict.js';
@@ -64,14 +66,16 @@ export class CompiledStages implements RequestStages {
   readonly proxyName: string;
   /** The hosts that operators have put into maintenance; null, which costs nothing: there are none. */
   maintenances: HostMaintenances | null = null;
+  readonly tracer: Tracer | null;
 
   constructor(
     firewall: Firewall | null,
     router: Router<CompiledRoute>,
     trusted: AddressSet,
-    proxyName: string,
+    { proxyStatus, tracing }: Pick<Config, 'proxyStatus' | 'tracing'>,
   ) {
-    this.proxyName = proxyName;
+    this.proxyName = proxyStatus ?? '';
+    this.tracer = tracing === null ? null : new Tracer(tracing);
     this.#firewall = firewall;
     this.#router = router;
     this.#trusted = trusted;

@@ -121,7 +121,7 @@ export class SnapshotBuilder {
       trusted,
       firewall,
       router,
-      pipeline: new CompiledStages(firewall, router, trusted, config.proxyStatus ?? ''),
+      pipeline: new CompiledStages(firewall, router, trusted, config),
       memory: this.#memory,
       shared: this.#shared,
       groups: this.#groups,

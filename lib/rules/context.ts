@@ -10,6 +10,10 @@ export interface RuleContext {
   /** The name of the route. */
   readonly route: string;
   readonly requestId: string;
+  /** The trace that the request belongs to; empty when it belongs to none. */
+  readonly traceId: string;
+  /** The span of the request; empty without `tracing`. */
+  readonly spanId: string;
   /** The number of the attempt, from 1. */
   readonly attempt: number;
   /** The name of the server that answered; empty before that, and if none did. */

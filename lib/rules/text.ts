@@ -202,6 +202,10 @@ function variable(name: Variable, encoders: { readonly [source in Source]: Encod
       return ({ attempt }) => encoders.bytes(String(attempt));
     case 'request_id':
       return ({ requestId }) => encoders.bytes(requestId);
+    case 'trace_id':
+      return ({ traceId }) => encoders.bytes(traceId);
+    case 'span_id':
+      return ({ spanId }) => encoders.bytes(spanId);
   }
 }
 

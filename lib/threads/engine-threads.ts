@@ -26,7 +26,7 @@ import type { Command, SentConfiguration, ServerNumbers, ServerReports } from '.
 import { RespawnDelay } from './respawn.js';
 import { configurationSender } from './sent-configuration.js';
 import { ServerMirrors } from './server-mirror.js';
-import { ThreadReports } from './thread-reports.js';
+import { type SpanTaker, ThreadReports } from './thread-reports.js';
 import { ThreadEnded, type ThreadListener, WorkerThread } from './worker-thread.js';
 
 /** The present state of the control plane, which a thread begins with. */
@@ -50,6 +50,8 @@ export interface EngineThreadsDeps {
   readonly count: number;
   readonly clock: Clock;
   readonly telemetry: Pick<Telemetry, 'metrics' | 'observer'>;
+  /** Takes what threads write of recorded traces. */
+  readonly spans: SpanTaker;
   readonly sockets: SocketChoice;
   readonly shared: SharedMemory;
   /** Sockets that this process was started with: one for each thread. */
@@ -102,9 +104,9 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
 
   constructor(deps: EngineThreadsDeps) {
     this.#deps = deps;
-    const { clock, telemetry, firewalls } = deps;
+    const { clock, telemetry, firewalls, spans } = deps;
     this.#observer = telemetry.observer;
-    this.#reports = new ThreadReports({ clock, ...telemetry, firewalls });
+    this.#reports = new ThreadReports({ clock, ...telemetry, firewalls, spans });
     this.#threads = new Array<WorkerThread | null>(deps.count).fill(null);
     this.#mirrors = new ServerMirrors(deps.clock, deps.shared.successes, (command) => this.#tell(command));
     this.#hangs = new HangWatch(clock, deps.shared.pulses, () => this.#live);

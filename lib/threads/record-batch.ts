@@ -45,6 +45,7 @@ export class RecordWriter {
       record.userAgent,
       record.referer,
       record.traceId,
+      record.spanId,
       record.status,
       record.server,
       record.attempts,
@@ -116,6 +117,8 @@ const record: Mutable<RequestRecord> = {
   userAgent: '',
   referer: '',
   traceId: '',
+  spanId: '',
+  trace: null,
   status: 0,
   server: '',
   attempts: 0,
@@ -145,6 +148,7 @@ function readRecord(values: ValueReader, transports: readonly TransportInfo[]): 
   record.userAgent = values.text();
   record.referer = values.text();
   record.traceId = values.text();
+  record.spanId = values.text();
   record.status = values.number();
   record.server = values.text();
   record.attempts = values.number();

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { BalancerEvent } from '../base/observer.js';
 import type { NewFailures } from '../observe/failures.js';
 import type { LineTerms } from '../observe/line-format.js';
+import type { SpanBlock } from '../observe/otlp/span-writer.js';
 import type { EngineGauges } from './engine-tally.js';
 import type { GuardReport } from './guard-sums.js';
 import type { FilledBlock, LineMemoryHandle } from './line-memory.js';
@@ -15,7 +16,7 @@ export interface ReporterStart {
   readonly thread: number;
   readonly port: MessagePort;
   readonly terms: ReportTerms;
-  /** Of records and long lines. */
+  /** Of records, long lines and spans. */
   readonly credit: SharedArrayBuffer;
   readonly lines: LineMemoryHandle;
 }
@@ -42,8 +43,15 @@ export type Report =
   | { readonly kind: 'blocks'; readonly blocks: readonly FilledBlock[] }
   /** A line that is longer than a block. */
   | { readonly kind: 'line'; readonly bytes: Uint8Array }
-  /** Records and lines that were not posted, because too many wait. */
-  | { readonly kind: 'dropped'; readonly records: number; readonly lines: number };
+  /** Spans of recorded traces. */
+  | { readonly kind: 'spans'; readonly block: SpanBlock }
+  /** Records, lines and spans that were not posted, because too many wait. */
+  | {
+      readonly kind: 'dropped';
+      readonly records: number;
+      readonly lines: number;
+      readonly spans: number;
+    };
 
 /** What a thread is doing now. */
 export interface ThreadState {

@@ -66,7 +66,7 @@ export class RequestForwarder {
     const records = this.#droppedRecords;
     const lines = this.#lines?.takeDropped() ?? 0;
     this.#droppedRecords = 0;
-    if (records + lines > 0) this.#post({ kind: 'dropped', records, lines });
+    if (records + lines > 0) this.#post({ kind: 'dropped', records, lines, spans: 0 });
   }
 
   #noteRecord(record: RequestRecord): void {

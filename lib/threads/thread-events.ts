@@ -25,6 +25,8 @@ const TELLERS: { readonly [what in BalancerEvent['what']]: 'engine' | 'control' 
   discovered: 'control',
   source_failed: 'control',
   source_recovered: 'control',
+  export_failed: 'control',
+  export_recovered: 'control',
   drained: 'control',
   unbanned: 'control',
   reloaded: 'control',

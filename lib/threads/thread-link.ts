@@ -2,6 +2,7 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { NumberReader } from '../base/number-stream.js';
 import type { BalancerEvent } from '../base/observer.js';
 import type { Metrics } from '../observe/metrics.js';
+import type { SpanBlock } from '../observe/otlp/span-writer.js';
 import type { RequestSummary } from '../observe/thread-reader.js';
 import { Credit } from './credit.js';
 import type { EngineSums } from './engine-tally.js';
@@ -21,7 +22,8 @@ export interface LinkOwner {
   onRecords(batch: RecordBatch): void;
   /** The bytes are valid during the call. */
   onLines(lines: Buffer, count: number): void;
-  onDropped(records: number, lines: number): void;
+  onSpans(block: SpanBlock): void;
+  onDropped(records: number, lines: number, spans: number): void;
   onEvent(event: BalancerEvent, thread: number): void;
   onSummary(summary: RequestSummary, thread: number): void;
   /** A part of a report has been read; `answers`: the number of the order that it completes, or 0. */
@@ -89,8 +91,12 @@ export class ThreadLink {
         this.#owner.onLines(Buffer.from(report.bytes), 1);
         this.#credit.giveBack(report.bytes.length);
         break;
+      case 'spans':
+        this.#owner.onSpans(report.block);
+        this.#credit.giveBack(report.block.bytes.length);
+        break;
       case 'dropped':
-        this.#owner.onDropped(report.records, report.lines);
+        this.#owner.onDropped(report.records, report.lines, report.spans);
     }
   }
 

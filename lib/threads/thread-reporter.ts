@@ -6,6 +6,8 @@ import type { Clock } from '../base/timer-wheel.js';
 import { takeRefusals } from '../firewall/verdict.js';
 import { Failures } from '../observe/failures.js';
 import type { Names } from '../observe/metrics.js';
+import { SpanWriter } from '../observe/otlp/span-writer.js';
+import { Credit } from './credit.js';
 import { EngineTally, NO_GAUGES, type ReportedEngine } from './engine-tally.js';
 import type { GuardReport } from './guard-sums.js';
 import type { FiguresReport, ReporterStart, ReportOrder, ThreadState } from './report-messages.js';
@@ -32,6 +34,7 @@ export class ThreadReporter implements Observer {
   readonly #requests = new RequestTally();
   readonly #failures = new Failures();
   readonly #forwarder: RequestForwarder;
+  readonly #spans: SpanWriter;
   readonly #load: ThreadLoad;
   readonly #numbers = new NumberWriter();
   readonly #servers = new ServerTally();
@@ -53,6 +56,11 @@ export class ThreadReporter implements Observer {
     takeRefusals();
     this.#forwarder = new RequestForwarder(start, (report) => port.postMessage(report));
     port.on('message', (order: ReportOrder) => this.#obey(order));
+    const credit = new Credit(start.credit);
+    this.#spans = new SpanWriter(clock, (block) => {
+      if (credit.take(block.bytes.length)) port.postMessage({ kind: 'spans', block }, [block.bytes.buffer]);
+      else port.postMessage({ kind: 'dropped', records: 0, lines: 0, spans: block.spans });
+    });
     // It is the engine that keeps the thread running.
     port.unref();
     this.#stop = clock.every(REPORT_EVERY_MS, () => void this.#report());
@@ -75,6 +83,7 @@ export class ThreadReporter implements Observer {
   requestSettled(record: RequestRecord): void {
     this.#requests.requestSettled(record);
     if (this.#wantsFailures) this.#failures.note(record);
+    this.#spans.requestSettled(record);
     this.#forwarder.note(record);
   }
 
@@ -89,6 +98,7 @@ export class ThreadReporter implements Observer {
 
   /** Reports everything now, without slices, for a thread that ends. */
   flush(): void {
+    this.#spans.flush();
     atOnce(this.#steps());
     this.#postFigures(this.#state, this.#takeOrders());
   }

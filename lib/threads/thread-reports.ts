@@ -4,6 +4,7 @@ import type { Clock } from '../base/timer-wheel.js';
 import type { Firewall } from '../firewall/firewall.js';
 import type { Metrics } from '../observe/metrics.js';
 import type { ObserverList } from '../observe/observer-list.js';
+import type { SpanBlock } from '../observe/otlp/span-writer.js';
 import type { RequestSummary } from '../observe/thread-reader.js';
 import type { ThreadFigures } from '../servers/engine-contract.js';
 import { Credit } from './credit.js';
@@ -27,6 +28,13 @@ export interface ThreadReportsDeps {
   readonly observer: ObserverList;
   /** Those of the configuration in force. */
   readonly firewalls: () => readonly Firewall[];
+  /** Takes what threads write of recorded traces. */
+  readonly spans: SpanTaker;
+}
+
+export interface SpanTaker {
+  take(block: SpanBlock): void;
+  readonly spans: { dropped: number };
 }
 
 /** What is kept of a number after its thread has ended. */
@@ -48,6 +56,7 @@ export class ThreadReports implements LinkOwner {
   readonly guards: GuardSums;
   readonly #clock: Clock;
   readonly #observer: ObserverList;
+  readonly #spans: SpanTaker;
   readonly #events: ThreadEvents;
   readonly #accounts = new Map<number, Account>();
   /** Connections that listeners of ended threads had turned away, by address. */
@@ -59,7 +68,8 @@ export class ThreadReports implements LinkOwner {
   #lostRecords = 0;
   #warnedAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ clock, metrics, observer, firewalls }: ThreadReportsDeps) {
+  constructor({ clock, metrics, observer, firewalls, spans }: ThreadReportsDeps) {
+    this.#spans = spans;
     this.guards = new GuardSums(firewalls);
     this.#clock = clock;
     this.metrics = metrics;
@@ -188,7 +198,12 @@ export class ThreadReports implements LinkOwner {
     this.#observer.linesSettled(lines, count);
   }
 
-  onDropped(records: number, lines: number): void {
+  onSpans(block: SpanBlock): void {
+    this.#spans.take(block);
+  }
+
+  onDropped(records: number, lines: number, spans: number): void {
+    if (spans > 0) this.#spans.spans.dropped += spans;
     if (lines > 0) this.#observer.linesDropped(lines);
     if (records === 0) return;
     this.metrics.lostRecords += records;

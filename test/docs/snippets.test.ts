@@ -12,6 +12,7 @@ const ENV = {
   LB_ADMIN_TOKEN: '0123456789abcdef',
   LB_READ_TOKEN: 'fedcba9876543210',
   LB_HOOK_SECRET: 'of-the-hook',
+  OTLP_TOKEN: 'of-the-collector',
   LB_ACME_HMAC_KEY: 'b2YtdGhlLWF1dGhvcml0eQ',
 };
 

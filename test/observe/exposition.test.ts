@@ -73,6 +73,11 @@ const LIVE: LiveBalancer = {
     { name: 'www.mango.com', serial: '1A2B', source: 'file', notAfter: 1_800_000_000_000 },
     { name: NASTY, serial: '01', source: 'acme', notAfter: 1_800_000_000_999 },
   ],
+  exports: {
+    spans: { sent: 12, rejected: 1, dropped: 3 },
+    waiting: 4,
+    requests: [{ signal: 'traces', ok: 2, failed: 1 }],
+  },
   providers: [
     {
       source: 'dns api.internal:8080',

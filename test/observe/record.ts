@@ -17,6 +17,8 @@ export function recordOf(changes: Partial<RequestRecord> = {}): RequestRecord {
     userAgent: 'curl/8.5.0',
     referer: '',
     traceId: '',
+    spanId: '',
+    trace: null,
     status: 200,
     server: 'mango-1',
     attempts: 1,

@@ -25,6 +25,8 @@ export function contextOf(view: RequestView, others: Partial<RuleContext> = {}):
     captures: [],
     route: 'r',
     requestId: 'id-1',
+    traceId: '',
+    spanId: '',
     attempt: 1,
     server: '',
     trustsPeer: false,

@@ -48,6 +48,8 @@ export class Seen implements Observer {
       userAgent: record.userAgent,
       referer: record.referer,
       traceId: record.traceId,
+      spanId: record.spanId,
+      trace: record.trace === null ? null : structuredClone(record.trace),
       status: record.status,
       server: record.server,
       attempts: record.attempts,
@@ -122,6 +124,8 @@ export class Seen implements Observer {
       case 'discovered':
       case 'drained':
       case 'host_maintenance':
+      case 'export_failed':
+      case 'export_recovered':
       case 'listening':
       case 'reload_refused':
       case 'reloaded':

@@ -25,6 +25,7 @@ export class Reporting {
       metrics: this.metrics,
       observer,
       firewalls: () => this.firewalls,
+      spans: { take: () => {}, spans: { dropped: 0 } },
     });
     t.teardown(() => this.close());
   }

@@ -258,6 +258,7 @@ t.test('nobody reads records: none are posted', async (t) => {
     metrics: new Metrics(),
     observer: new ObserverList([new Metrics(), { event: () => {} }]),
     firewalls: () => [],
+    spans: { take: () => {}, spans: { dropped: 0 } },
   });
   const { terms, port } = reports.connect(1);
   t.same(terms, { records: false, failures: false, lines: null });

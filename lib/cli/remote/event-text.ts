@@ -36,6 +36,8 @@ const WORDS: { readonly [what in EventView['what']]: readonly [words: string, ti
   discovered: ['servers of', null],
   source_failed: ['source of servers fails:', 'yellow'],
   source_recovered: ['answers again:', 'green'],
+  export_failed: ['the OpenTelemetry collector does not take', 'yellow'],
+  export_recovered: ['the OpenTelemetry collector takes again', 'green'],
   certificates_reloaded: ['certificates reloaded', 'green'],
   certificate_refused: ['certificate refused', 'red'],
   certificate_expiring: ['certificate expires', 'yellow'],
@@ -66,6 +68,8 @@ const SPOKEN_ON: ReadonlySet<EventView['what']> = new Set([
   'discovered',
   'source_failed',
   'source_recovered',
+  'export_failed',
+  'export_recovered',
 ]);
 
 /** `12:04:31 apple is down: refused`, without a line feed. */

@@ -34,3 +34,34 @@ export interface EventsConfig {
   /** The timeout of one request, in ms. */
   readonly timeout: number;
 }
+
+/** An OpenTelemetry collector, and who we are to it. */
+export interface CollectorConfig {
+  /** With the path of the signal. */
+  readonly url: string;
+  /** Fields of each request, such as Authorization. */
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  /** `service.name` */
+  readonly service: string;
+  /** Further attributes of the resource. */
+  readonly attributes: readonly { readonly name: string; readonly value: string }[];
+  readonly compression: 'none' | 'gzip';
+  /** ms for one request. */
+  readonly timeout: number;
+  /** The authorities that the certificate of an https URL is verified with, in PEM; null: those of the system. */
+  readonly pem: string | null;
+}
+
+export interface TracingConfig {
+  readonly collector: CollectorConfig;
+  /** The share of traces that begin here and are recorded, from 0 to 1. */
+  readonly sample: number;
+  /** Whose `traceparent` is continued. */
+  readonly continueFrom: 'trusted' | 'anyone' | 'nobody';
+  /** How long a span waits for others, in ms. */
+  readonly interval: number;
+  /** About the most spans of a request. */
+  readonly batch: number;
+  /** The most spans that wait. */
+  readonly queue: number;
+}

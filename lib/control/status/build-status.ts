@@ -14,6 +14,7 @@ import {
   type ServerSummary,
   statusClasses,
 } from '../../observe/metrics-snapshot.js';
+import type { LiveExports } from '../../observe/otlp/export-families.js';
 import type { LiveBalancer, LiveRoute, LiveServer } from '../../observe/server-families.js';
 import type { RoutingSnapshot } from '../../routing/routing-snapshot.js';
 import type { EngineServer, ThreadFigures } from '../../servers/engine-contract.js';
@@ -58,6 +59,7 @@ export interface StatusDeps {
   readonly certificates: () => CertificateStatus[];
   readonly orders: () => readonly AcmeStatus[];
   readonly providers: readonly ProviderStatus[];
+  readonly exports: LiveExports;
 }
 
 /** The whole status: of one moment if all steps are taken at once, else each server and route as of its step. */
@@ -141,6 +143,7 @@ export function* figureSteps({
   readyReasons,
   certificates,
   providers,
+  exports,
 }: StatusDeps): Steps<LiveBalancer> {
   const { servers: managed, snapshot, routes } = registry;
   const servers = new Map<string, LiveServer>();
@@ -170,6 +173,7 @@ export function* figureSteps({
     firewall: firewallStatuses(snapshot),
     certificates: certificates(),
     providers,
+    exports,
   };
 }
 

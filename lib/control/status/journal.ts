@@ -124,6 +124,10 @@ function detailOf(event: BalancerEvent): string {
       return `${event.source}: ${event.detail}`;
     case 'source_recovered':
       return `${event.source}, after ${seconds(event.failedMs)}`;
+    case 'export_failed':
+      return `${event.signal}: ${event.detail}`;
+    case 'export_recovered':
+      return `${event.signal}, after ${seconds(event.failedMs)}${event.dropped === 0 ? '' : `; ${event.dropped} spans were dropped`}`;
     case 'certificates_reloaded':
       return event.detail;
     case 'certificate_refused':

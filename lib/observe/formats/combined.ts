@@ -32,6 +32,7 @@ const VALUES: { readonly [field in AccessLogField]: Value } = {
   user_agent: (record) => quoted(record.userAgent),
   referer: (record) => quoted(shownTarget(record.referer)),
   trace_id: (record) => record.traceId || '-',
+  span_id: (record) => record.spanId || '-',
   tls_version: ({ transport }) => transport.tls?.version ?? '-',
   cipher: ({ transport }) => transport.tls?.cipher ?? '-',
   sni: ({ transport }) => escapeBare(transport.sni ?? ''),

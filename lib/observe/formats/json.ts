@@ -33,6 +33,7 @@ const VALUES: { readonly [field in AccessLogField]: Value } = {
   user_agent: (record) => jsonString(record.userAgent),
   referer: (record) => jsonString(shownTarget(record.referer)),
   trace_id: (record) => `"${record.traceId}"`,
+  span_id: (record) => `"${record.spanId}"`,
   tls_version: ({ transport }) => jsonString(transport.tls?.version ?? ''),
   cipher: ({ transport }) => jsonString(transport.tls?.cipher ?? ''),
   sni: ({ transport }) => jsonString(transport.sni ?? ''),
@@ -80,7 +81,7 @@ export function jsonLineOf(fields: readonly AccessLogField[]): LineFormat {
 
 /** In a line of a request over TLS, after the others. */
 const OF_TLS: readonly AccessLogField[] = ['tls_version', 'cipher', 'sni'];
-const ON_DEMAND: readonly AccessLogField[] = ['referer', 'trace_id', ...OF_TLS, 'client_cert'];
+const ON_DEMAND: readonly AccessLogField[] = ['referer', 'trace_id', 'span_id', ...OF_TLS, 'client_cert'];
 const DEFAULT_FIELDS = (Object.keys(VALUES) as AccessLogField[]).filter(
   (field) => !ON_DEMAND.includes(field),
 );

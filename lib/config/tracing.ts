@@ -1,0 +1,98 @@
+import { ValueError } from '../base/units.js';
+import type { Context } from './context.js';
+import { type FileReader, readCertificates } from './pem-files.js';
+import { checkField } from './providers.js';
+import { duration, share } from './quantities.js';
+import type { Report } from './report.js';
+import { defaultsOf } from './schema.js';
+import type { TracingSettings } from './settings.js';
+import type { Path } from './tree.js';
+import type { CollectorConfig, TracingConfig } from './types.js';
+
+type Surroundings = Pick<Context, 'report' | keyof FileReader>;
+type Texts = { readonly [name: string]: string | number | boolean | undefined };
+/** What `tracing` and `metrics` say alike of their collector. */
+type CollectorSettings = Pick<
+  TracingSettings,
+  'headers' | 'service' | 'attributes' | 'compression' | 'timeout' | 'ca'
+>;
+
+const DEFAULTS = defaultsOf<
+  Omit<TracingConfig, 'collector'> & Pick<CollectorConfig, 'service' | 'compression' | 'timeout'>
+>('tracing');
+
+/** Compiles `tracing:`; null without it. */
+export function compileTracing(
+  setting: TracingSettings | undefined,
+  context: Surroundings,
+): TracingConfig | null {
+  // The schema has refused the value and it was removed.
+  if (setting?.otlp === undefined) return null;
+  const { report } = context;
+  const { sample, continue_from, interval, batch, queue } = setting;
+  return {
+    collector: compileCollector(setting.otlp, '/v1/traces', setting, ['tracing'], context),
+    sample: share(sample, DEFAULTS.sample, ['tracing', 'sample'], report),
+    continueFrom: continue_from ?? DEFAULTS.continueFrom,
+    interval: duration(interval, DEFAULTS.interval, ['tracing', 'interval'], report, 1),
+    batch: batch ?? DEFAULTS.batch,
+    queue: queue ?? DEFAULTS.queue,
+  };
+}
+
+/** Compiles what is at `path`; `signal` is added to the URL. */
+export function compileCollector(
+  otlp: string,
+  signal: string,
+  settings: CollectorSettings,
+  path: Path,
+  context: Surroundings,
+): CollectorConfig {
+  const { report } = context;
+  const { headers, service, attributes, compression, timeout, ca } = settings;
+  return {
+    url: report.attempt([...path, 'otlp'], () => urlOf(otlp, signal)) ?? '',
+    headers: textsOf(headers, [...path, 'headers'], report, checkField),
+    service: service ?? DEFAULTS.service,
+    attributes: textsOf(attributes, [...path, 'attributes'], report, checkAttribute),
+    compression: compression ?? DEFAULTS.compression,
+    timeout: duration(timeout, DEFAULTS.timeout, [...path, 'timeout'], report, 1),
+    pem:
+      ca === undefined
+        ? null
+        : (report.attempt([...path, 'ca'], () => readCertificates(ca, context)) ?? null),
+  };
+}
+
+function textsOf(
+  texts: Texts | undefined,
+  path: Path,
+  report: Report,
+  check: (name: string, value: string) => true,
+): { name: string; value: string }[] {
+  const list: { name: string; value: string }[] = [];
+  for (const [name, written] of Object.entries(texts ?? {})) {
+    if (written === undefined) continue;
+    const value = String(written);
+    if (report.attempt([...path, name], () => check(name, value)) === true) list.push({ name, value });
+  }
+  return list;
+}
+
+/** What lb itself says of the resource. */
+const OWN = /^(service\.(name|version|instance\.id)|host\.name|telemetry\.sdk\..*)$/;
+
+function checkAttribute(name: string): true {
+  if (name === 'service.name') throw new ValueError('the name of the service is set by service');
+  if (OWN.test(name)) throw new ValueError(`${name} is there by itself`);
+  return true;
+}
+
+function urlOf(text: string, signal: string): string {
+  if (!URL.canParse(text)) throw new ValueError(`expected a URL, got ${JSON.stringify(text)}`);
+  const url = new URL(text);
+  if (url.username !== '' || url.password !== '')
+    throw new ValueError('a URL with a password is not asked', 'Write headers: { Authorization: ... }.');
+  if (!url.pathname.endsWith(signal)) url.pathname = url.pathname.replace(/\/*$/, signal);
+  return url.href;
+}
