@@ -4,6 +4,7 @@ import { Admin } from '../../lib/admin/admin.js';
 import { type Balancer, createBalancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { AdminSettings, Settings } from '../../lib/config/settings.js';
+import { SWITCHED } from '../support/thread-switch.js';
 import { type Ask, asker, SERVICES } from './support.js';
 
 /** A balancer over three real servers, with its admin listener. */
@@ -35,7 +36,7 @@ export async function startSite(
     ...settings,
   });
   const admin = new Admin(config.admin!);
-  const balancer = createBalancer(config, admin.observer);
+  const balancer = createBalancer(config, admin.observer, SWITCHED);
   t.teardown(() => {
     admin.close();
     balancer.stop();

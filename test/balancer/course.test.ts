@@ -5,6 +5,7 @@ import { createBalancer } from '../../lib/balancer.js';
 import { loadConfig } from '../../lib/config/config.js';
 import { Seen } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
+import { SWITCHED } from '../support/thread-switch.js';
 
 /** The file of the course, over servers that stand where it expects them to, on ports that are free. */
 const COURSE = readFileSync(new URL('../../../fixtures/config/good/course.yaml', import.meta.url), 'utf8');
@@ -44,7 +45,7 @@ async function startCourse(t: Test): Promise<Course> {
   const result = loadConfig(text, { overrides });
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   const seen = new Seen();
-  const balancer = createBalancer(result.config, seen);
+  const balancer = createBalancer(result.config, seen, SWITCHED);
   await balancer.start();
   t.teardown(() => balancer.stop());
   const [address] = balancer.addresses;

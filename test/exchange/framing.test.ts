@@ -6,6 +6,7 @@ import { startBalancer } from '../support/balancer.js';
 import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { chunked, origin, type ReceivedRequest, readRequest } from '../support/origin.js';
+import { SWITCHED_WORKERS } from '../support/thread-switch.js';
 
 function sha(bytes: Buffer | string): string {
   return createHash('sha256')
@@ -121,7 +122,7 @@ t.test('keep-alive of one side does not depend on the other', async (t) => {
     client.send(GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
     t.match(await client.toEnd(), /\r\nConnection: close\r\n\r\nok$/);
   }
-  t.equal(kept.server.accepted, 1, 'a closing client does not close the server');
+  t.ok(kept.server.accepted <= SWITCHED_WORKERS, 'a closing client does not close the server');
   t.equal(served, 3);
 });
 

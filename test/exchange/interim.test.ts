@@ -155,7 +155,7 @@ t.test('when a server fails before its 100, the request is retried only if that 
       body = (await connection.read(5)).toString();
       await connection.write(OK);
     });
-    const { connect } = await startBalancer(t, { servers: [bad.address, good.address] });
+    const { connect } = await startBalancer(t, { algorithm: 'first', servers: [bad.address, good.address] });
     const client = await connect();
     client.send(`${method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n`);
     if (status === 200) {

@@ -6,6 +6,7 @@ import { startFixtureServer } from '../../fixtures/server.js';
 import { createBalancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
 import { ServerGroup } from '../../lib/servers/server-group.js';
+import { SWITCHED } from '../support/thread-switch.js';
 import { Load } from './load.js';
 
 /** By hand for longer: `node dist/test/resilience/reload.test.js --reloads 5000`. */
@@ -60,7 +61,7 @@ t.test(`${RELOADS} reloads under load: no request fails, nothing grows`, { timeo
     { listen, health_check, servers: kept.map((server, i) => ({ ...server, max_connections: 100 + i })) },
     { listen, health_check, servers: kept, firewall_rules: { path_reject: ['/nothing'] } },
   ].map((settings) => createConfig(settings));
-  const balancer = createBalancer(files[0]!);
+  const balancer = createBalancer(files[0]!, {}, SWITCHED);
   t.teardown(() => balancer.stop());
   await balancer.start();
   const [address] = balancer.addresses;

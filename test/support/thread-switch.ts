@@ -6,6 +6,9 @@ import { canSharePorts } from '../../lib/threads/worker-choice.js';
  */
 export const SWITCHED_WORKERS = Number(process.env.LB_TEST_WORKERS || 1);
 
+/** For balancers that a test makes by `createBalancer`. */
+export const SWITCHED = { workers: SWITCHED_WORKERS } as const;
+
 /** The option of a test that is about what balancers with several threads do not have. */
 export function unlessThreads(reason: string): { readonly skip: string | false } {
   return { skip: SWITCHED_WORKERS > 1 && `with several threads ${reason}` };
