@@ -3,6 +3,7 @@ import { atOnce, type Steps } from '../base/slices.js';
 import { ValueError } from '../base/units.js';
 import type { ServerConfig } from '../config/types.js';
 import type { HostMaintenance } from '../routing/host-maintenance.js';
+import type { AbsentSince } from './absent-servers.js';
 import { isHostMaintenance } from './maintained-hosts.js';
 import { readServer, writeServer } from './server-entry.js';
 import type { NewServer } from './status/operations.js';
@@ -27,6 +28,8 @@ export interface Changes {
   readonly removed: readonly Move[];
   /** The hosts in maintenance. */
   readonly maintenance: readonly HostMaintenance[];
+  /** Of changed servers that are not there at present; none by default. */
+  readonly absent?: AbsentSince;
 }
 
 /** Keeps changes beyond the end of the process. */
@@ -47,7 +50,7 @@ export function writeChanges(changes: Changes): string {
 
 /** Like `writeChanges`, in steps: there may be changes of thousands of servers. */
 export function* writeSteps(changes: Changes): Steps<string> {
-  const { weights, availability, fileWeights, added, removed, maintenance } = changes;
+  const { weights, availability, fileWeights, added, removed, maintenance, absent } = changes;
   const parts = [
     `"version": ${VERSION}`,
     `"weights": ${yield* writeMap(weights)}`,
@@ -57,6 +60,7 @@ export function* writeSteps(changes: Changes): Steps<string> {
     `"removed": ${yield* writeMoves(removed.map(withoutTls))}`,
     `"maintenance": ${indented(maintenance, 2)}`,
   ];
+  if (absent !== undefined && absent.size > 0) parts.push(`"absent_since": ${yield* writeMap(absent)}`);
   return `{\n  ${parts.join(',\n  ')}\n}\n`;
 }
 
@@ -100,6 +104,7 @@ export function readChanges(text: string): Changes {
     removed: readMoves(kept.removed, 'removed'),
     // As above.
     maintenance: readMaintenance(kept.maintenance ?? []),
+    absent: readMap(kept.absent_since ?? {}, 'absent_since', isTime),
   };
 }
 
@@ -146,6 +151,10 @@ function asRecord(value: unknown, what: string): JsonRecord {
 /** Is it a whole number from 0 to 256? */
 export function isWeight(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_WEIGHT;
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
 }
 
 function isWeights(value: unknown): value is readonly number[] {

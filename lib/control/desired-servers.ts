@@ -3,6 +3,7 @@ import { suggest } from '../base/nearest.js';
 import type { Availability } from '../base/observer.js';
 import type { Config, GroupConfig, ServerConfig } from '../config/types.js';
 import type { DiscoveredServer } from '../discovery/contract.js';
+import { AbsentServers } from './absent-servers.js';
 import { type Changes, isWeight, type Move } from './changes.js';
 import { FileIndex, type Listing } from './file-index.js';
 import { MaintainedHosts } from './maintained-hosts.js';
@@ -74,6 +75,7 @@ export class DesiredServers {
   readonly #excluded = new Map<string, ReadonlyMap<GroupConfig, ServerConfig>>();
 
   readonly #several: SeveralAddresses;
+  readonly #absent = new AbsentServers();
 
   /** `several`: the host names that have several addresses; none by default. */
   constructor(config: Config | FileIndex, provided?: ProvidedServers, several = new SeveralAddresses()) {
@@ -459,6 +461,29 @@ export class DesiredServers {
     );
   }
 
+  /**
+   * Notes which of the servers that were changed are not there. Returns those that have been away for too long, for `forget`,
+   * and whether anything is different from before. `now`: ms since the epoch.
+   */
+  noteAbsent(now: number): { readonly expired: readonly string[]; readonly isChanged: boolean } {
+    const names = new Set([...this.#weights.keys(), ...this.#availability.keys(), ...this.#excluded.keys()]);
+    return this.#absent.look(names, (name) => this.#isThere(name), now);
+  }
+
+  /** A server that operators have removed is there when its source tells of it. */
+  #isThere(name: string): boolean {
+    return this.has(name) || this.isListed(name) || this.#provided.listingsOf(name).length > 0;
+  }
+
+  /** Forgets the changes of these servers, which are not there. */
+  forget(names: readonly string[]): void {
+    for (const name of names) {
+      for (const kept of [this.#weights, this.#availability, this.#fileWeights]) kept.delete(name);
+      this.#excluded.delete(name);
+      this.#absent.forget(name);
+    }
+  }
+
   /** The changes so far, for `restore` in another process. The returned object is not modified later. */
   get changes(): Changes {
     const removed: Move[] = [];
@@ -474,12 +499,15 @@ export class DesiredServers {
       added: [...this.#added],
       removed,
       maintenance: this.maintenance.list,
+      absent: this.#absent.since,
     };
   }
 
   /** Makes the changes of a previous process, like `applyFile`. Returns a line for each change that is dropped. */
-  restore({ weights, availability, fileWeights, added, removed, maintenance }: Changes): readonly string[] {
+  restore(changes: Changes): readonly string[] {
+    const { weights, availability, fileWeights, added, removed, maintenance, absent } = changes;
     this.#forgetAll();
+    this.#absent.restore(absent ?? new Map());
     const ended = this.maintenance.restore(maintenance, this.#file.config);
     for (const [name, weight] of weights) this.#weights.set(name, weight);
     for (const [name, to] of availability) this.#availability.set(name, to);

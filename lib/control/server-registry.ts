@@ -6,6 +6,7 @@ import type { DiscoveredServer } from '../discovery/contract.js';
 import type { ThreadReader } from '../observe/thread-reader.js';
 import type { HostMaintenance } from '../routing/host-maintenance.js';
 import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
+import { AbsenceWatch } from './absent-servers.js';
 import type { ChangeStore, Changes, Move } from './changes.js';
 import type { DesiredServers } from './desired-servers.js';
 import type { HostNames, Resolution } from './host-names.js';
@@ -42,6 +43,8 @@ export type ServerOperation =
       readonly servers: readonly DiscoveredServer[];
       readonly names: readonly string[];
     }
+  /** The changes of servers that have been away for too long are forgotten. */
+  | { readonly what: 'forget'; readonly names: readonly string[] }
   /** What is known of a host name; null: nobody resolves it any more. */
   | {
       readonly what: 'resolve';
@@ -91,6 +94,7 @@ export class ServerRegistry implements Operations {
   };
   readonly routes: RouteStates;
   readonly #maintenanceEnds: MaintenanceEnds;
+  readonly #absenceWatch: AbsenceWatch;
   readonly #parts: RegistryDeps;
   readonly #observer: Observer;
   /** Were changes of the previous process dropped, because the file was edited meanwhile? */
@@ -108,6 +112,7 @@ export class ServerRegistry implements Operations {
     for (const line of dropped) this.#observer.event?.({ what: 'warning', message: line });
     this.#hasDropped = dropped.length > 0;
     const { clock, wheel } = parts;
+    this.#absenceWatch = new AbsenceWatch(wheel, clock, (now) => this.#noteAbsent(now));
     this.#maintenanceEnds = new MaintenanceEnds(wheel, clock, (host) => this.#setMaintenance(host, null));
     const table = atOnce(RouteTable.build(this.snapshot, clock));
     this.routes = new RouteStates(clock, wheel, this.#observer, table, (server) =>
@@ -153,6 +158,7 @@ export class ServerRegistry implements Operations {
     this.#maintenanceEnds.follow(this.desired.maintenance.list);
     // Otherwise the next process would drop the change again, or revive it if the old text of the file returns.
     if (this.#hasDropped) this.#keepChanges();
+    this.#absenceWatch.start();
   }
 
   // Another configuration.
@@ -227,6 +233,21 @@ export class ServerRegistry implements Operations {
       this.#changes--;
     }
     this.#afterChange();
+  }
+
+  // Servers that are not there.
+
+  #noteAbsent(now: number): void {
+    const { expired, isChanged } = this.desired.noteAbsent(now);
+    if (expired.length > 0) {
+      this.desired.forget(expired);
+      this.#replay({ what: 'forget', names: expired });
+      const [first = '', ...more] = expired;
+      const of = more.length === 0 ? first : `${first} and ${more.length} more servers`;
+      const message = `what was changed of ${of} is forgotten: no source has told of them for long`;
+      this.#observer.event?.({ what: 'warning', message });
+    }
+    if (isChanged) this.#keepChanges();
   }
 
   // What a source has told.

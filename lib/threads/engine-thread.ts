@@ -256,6 +256,9 @@ export class EngineThread {
         routed.provide(operation.source, operation.servers);
         this.#numbers.keep(routed.servers);
         break;
+      case 'forget':
+        routed.desired.forget(operation.names);
+        break;
       case 'resolve':
         this.#hosts.tell(operation.host, operation.resolution);
         routed.resolve(operation.host, operation.resolution?.several ?? []);

@@ -549,5 +549,5 @@ function whileItAnswers<T>(thread: WorkerThread, asked: Promise<T>): Promise<T> 
 /** The names of the servers that an operation is about. */
 function namesIn(operation: ServerOperation): readonly string[] {
   if (operation.what === 'provide' || operation.what === 'resolve') return operation.names;
-  return operation.what === 'maintenance' ? [] : [operation.name];
+  return operation.what === 'maintenance' || operation.what === 'forget' ? [] : [operation.name];
 }
