@@ -43,6 +43,7 @@ import type {
 import { BalancerViews, type StatusViews } from './control/status/status-views.js';
 import { Telemetry } from './control/telemetry.js';
 import { TelemetryExport } from './control/telemetry-export.js';
+import { DockerEngines } from './discovery/docker-engines.js';
 import { Providers } from './discovery/providers.js';
 import { connectionDeps, LocalEngine } from './engine.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
@@ -191,6 +192,8 @@ export interface BalancerOptions {
   readonly tlsTerms?: (listener: ListenerConfig) => TlsTerms | null;
   /** Sockets that this process was started with: a listener takes the one of its address instead of binding; none by default. */
   readonly inherited?: InheritedSockets;
+  /** The container engines, where others ask them too. By default those of the balancer alone. */
+  readonly engines?: DockerEngines;
   /**
    * How many threads serve clients: one is this thread; more are worker threads, beside this one. `settings`: as many as
    * the configuration says. By default 1, whatever the configuration says.
@@ -319,6 +322,7 @@ class RunningBalancer implements Balancer {
       wheel,
       observer,
       resolver,
+      engines: options.engines ?? new DockerEngines({ wheel }),
       onServers: (source, servers) => this.#registry.provide(source, servers),
     });
     // An operator that asks on an older connection means the process that has taken over, too.
@@ -393,7 +397,8 @@ class RunningBalancer implements Balancer {
     const check = (): void => this.#refuseIfEnding();
     check();
     const isEmpty = (await inSlices(everyRouteSteps(config), check)).length === 0;
-    if (isEmpty && everyRoute(this.config).length > 0)
+    // The last container with a route may go.
+    if (isEmpty && config.docker === null && everyRoute(this.config).length > 0)
       throw new OperationError(
         'bad_value',
         'a configuration without a route would answer everything with 404',

@@ -40,6 +40,8 @@ export interface RunOptions {
   readonly watch: boolean;
   /** How many threads serve clients; null when not given. */
   readonly workers: number | 'auto' | null;
+  /** Labels of containers make routes. */
+  readonly docker: boolean;
   readonly volume: 'quiet' | 'normal' | 'verbose';
 }
 
@@ -251,6 +253,7 @@ function runOptions(values: ReadonlyMap<OptionName, string>, positionals: readon
     tls: values.has('tls'),
     watch: values.has('watch'),
     workers: readWorkers(values.get('workers')),
+    docker: values.has('docker'),
     volume: values.has('quiet') ? 'quiet' : values.has('verbose') ? 'verbose' : 'normal',
   };
 }

@@ -29,6 +29,8 @@ const BALANCING: readonly Row[] = [
   ['', 'is made for development and kept (default port 8443)'],
   ['    --workers N', 'threads that serve clients, or auto: one for each'],
   ['', 'processor, at most 8 (default 1)'],
+  ['    --docker', 'routes come from labels of containers: lb.host,'],
+  ['', 'lb.path, lb.port and others; no file is needed'],
   ['    --watch', 'reload that file when it, or one it names, changes'],
   ['-a, --algorithm NAME', 'round_robin (default), least_connections, random,'],
   ['', 'power_of_two, least_response_time, ip_hash or first;'],
@@ -154,6 +156,7 @@ export const EXAMPLES: readonly Example[] = [
     commands: ['8080 app1:80 app2:80 --health-path /healthz'],
   },
   { what: 'the same with HTTPS, for development', commands: ['8443 localhost:5001 localhost:5002 --tls'] },
+  { what: 'serve containers that have a label such as lb.host', commands: ['80 --docker'] },
   { what: 'write a settings file with comments', commands: ['init localhost:5001 localhost:5002'] },
   {
     what: 'check the file, and explain a request',

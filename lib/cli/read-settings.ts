@@ -1,12 +1,12 @@
 import { statSync } from 'node:fs';
 import type { MessagePort, Worker } from 'node:worker_threads';
 import { decodeGraph, type GraphChunk } from '../base/object-graph.js';
-import { readRegularFile } from '../base/regular-file.js';
 import { inSlices } from '../base/slices.js';
-import type { Config } from '../config/types.js';
+import type { Config, ContainerRoute, RefusedRoute } from '../config/types.js';
 import type { RunOptions } from './args.js';
 import { renderFailures } from './check.js';
 import { createPaint } from './paint.js';
+import { type FileAccess, type FileRecord, recordedFiles, recordFiles, SYSTEM_FILES } from './recorded-files.js';
 import { planFile, StartSettingsError } from './start-settings.js';
 
 /**
@@ -22,8 +22,12 @@ export interface SettingsReading {
   readonly files: readonly string[];
   /** Warnings, ready to print; empty when there are none. */
   readonly warnings: string;
-  /** The failing tests, ready to print; empty when all pass. */
+  /** The failing tests, ready to print; empty when all pass. They try the file without routes of containers. */
   readonly failures: string;
+  /** What was read. */
+  readonly record: FileRecord;
+  /** Routes of containers that the file has no place for. */
+  readonly refusedRoutes: readonly RefusedRoute[];
 }
 
 /** What to read, and how to show problems. */
@@ -31,6 +35,10 @@ export interface ReadRequest {
   readonly options: RunOptions;
   readonly file: string;
   readonly inColour: boolean;
+  /** Routes of containers; none by default. */
+  readonly routes?: readonly ContainerRoute[];
+  /** Files as they were read before, with tests that have passed; by default they are read now, and tried. */
+  readonly record?: FileRecord | null;
 }
 
 /** What the other thread is started with: the configuration is sent through `port`, in chunks. */
@@ -54,26 +62,38 @@ export async function readSettings(request: ReadRequest): Promise<SettingsReadin
   return (await readInWorker(request)) ?? readHere(request);
 }
 
+/** Without routes of containers nothing is compiled twice. */
+const NOTHING: FileRecord = { texts: new Map(), folders: new Map() };
+
 /** In this thread. */
-export function readHere(
-  { options, file, inColour }: ReadRequest,
-  readFile?: typeof readRegularFile,
-): SettingsReading {
+export function readHere(request: ReadRequest, files: FileAccess = filesOf(request)): SettingsReading {
+  const { options, file, inColour, routes = [], record: before = null } = request;
   const paint = createPaint(inColour);
-  const { config, files, warnings } = planFile(options, file, paint, readFile);
-  return { config, files, warnings, failures: renderFailures(config, file, paint) };
+  const { access, record } = recordFiles(files);
+  const plan = planFile(options, file, paint, { files: access, routes });
+  const { config, warnings, refusedRoutes } = plan;
+  const rest = { config, files: plan.files, warnings, refusedRoutes, record: config.docker === null ? NOTHING : record };
+  if (before !== null) return { ...rest, failures: '' };
+  // What containers ask for must not fail the tests of the file.
+  const tried = routes.length === 0 ? config : planFile(options, file, paint, { files: recordedFiles(record) }).config;
+  return { ...rest, failures: renderFailures(tried, file, paint) };
+}
+
+function filesOf({ record = null }: ReadRequest): FileAccess {
+  return record === null ? SYSTEM_FILES : recordedFiles(record);
 }
 
 /** null: the file and the files it names are small. */
 function readIfSmall(request: ReadRequest): SettingsReading | null {
+  const files = filesOf(request);
   let bytes = 0;
-  const readFile: typeof readRegularFile = (path, ...terms) => {
+  const readFile: FileAccess['readFile'] = (path, ...terms) => {
     bytes += sizeOf(path);
-    return bytes > SMALL_BYTES ? '' : readRegularFile(path, ...terms);
+    return bytes > SMALL_BYTES ? '' : files.readFile(path, ...terms);
   };
   try {
     if (sizeOf(request.file) > SMALL_BYTES) return null;
-    const reading = readHere(request, readFile);
+    const reading = readHere(request, { ...files, readFile });
     return bytes > SMALL_BYTES ? null : reading;
   } catch (error) {
     if (bytes > SMALL_BYTES) return null;
@@ -106,8 +126,8 @@ async function readInWorker(request: ReadRequest): Promise<SettingsReading | nul
     if (answer === null) return null;
     if (answer.kind === 'refused') throw new StartSettingsError(answer.report, answer.files);
     if (answer.kind === 'failed') throw Object.assign(new Error(answer.message), { stack: answer.stack });
-    const { files, warnings, failures } = answer;
-    return { config: (await inSlices(decodeGraph(next))) as Config, files, warnings, failures };
+    const { kind: _, ...reading } = answer;
+    return { config: (await inSlices(decodeGraph(next))) as Config, ...reading };
   } catch (error) {
     // The constructor throws where threads are not allowed (`node --permission`).
     if (worker === null) return null;

@@ -1,18 +1,36 @@
 import { stripVTControlCharacters } from 'node:util';
 import type { ReloadOutcome } from '../admin/admin-target.js';
 import type { Balancer } from '../balancer.js';
-import type { Config } from '../config/types.js';
+import type { Config, ContainerRoute } from '../config/types.js';
 import { OperationError } from '../control/status/operations.js';
+import { escapeForScreen } from '../observe/escape.js';
 import { CertificateError } from '../tls/finding.js';
 import { AuthorityError } from '../tls/local-authority.js';
 import type { RunOptions } from './args.js';
 import { renderFindings } from './certificate-report.js';
 import type { ConsoleLog } from './console-log.js';
+import { type ContainerRoutes, describeChange } from './container-routes.js';
 import { explainFailure } from './failure.js';
-import { readSettings } from './read-settings.js';
+import { readSettings, type SettingsReading } from './read-settings.js';
+import type { FileRecord } from './recorded-files.js';
 import type { ServiceManager } from './service-manager.js';
-import { pathOption, type StartSettings, StartSettingsError } from './start-settings.js';
+import { pathOption, planServers, type StartSettings, StartSettingsError } from './start-settings.js';
 import type { Terminal } from './terminal.js';
+
+/** What a reload needs besides the balancer. */
+export interface ReloadDeps {
+  readonly terminal: Terminal;
+  readonly consoleLog: ConsoleLog;
+  /** Resolves when the balancer has started: no reload begins before. */
+  readonly up: Promise<void>;
+  readonly manager?: ServiceManager | null;
+  /** The routes of containers; none by default. */
+  readonly containers?: ContainerRoutes | null;
+  /** Those of them that are in force at the start. */
+  readonly routes?: readonly ContainerRoute[];
+  /** What was read at the start. */
+  readonly record?: FileRecord | null;
+}
 
 /**
  * SIGHUP: reloads the settings file. The file is checked as a whole first, with its tests; if anything is wrong, all
@@ -31,16 +49,15 @@ export class Reload {
   /** Reloads run one after the other. */
   #last: Promise<unknown>;
 
-  /** `up` resolves when the balancer has started: no reload begins before. */
-  constructor(
-    balancer: Balancer,
-    { file, files }: StartSettings,
-    options: RunOptions,
-    terminal: Terminal,
-    consoleLog: ConsoleLog,
-    up: Promise<void>,
-    manager: ServiceManager | null = null,
-  ) {
+  readonly #containers: ContainerRoutes | null;
+  #record: FileRecord | null;
+  /** The routes of containers that are in force. */
+  #routes: readonly ContainerRoute[];
+  /** Is there a reload for other routes that has not begun? */
+  #isDue = false;
+
+  constructor(balancer: Balancer, { file, files }: StartSettings, options: RunOptions, deps: ReloadDeps) {
+    const { terminal, consoleLog, up, manager = null, containers = null, routes = [], record = null } = deps;
     this.#manager = manager;
     this.#last = up;
     this.#balancer = balancer;
@@ -49,6 +66,12 @@ export class Reload {
     this.#options = options;
     this.#terminal = terminal;
     this.#consoleLog = consoleLog;
+    this.#containers = containers;
+    this.#record = record;
+    this.#routes = routes;
+    if (containers === null) return;
+    containers.onChange = () => void this.runRoutes();
+    if (containers.current !== routes) void this.runRoutes();
   }
 
   /** The files that the current settings were read from, and those of a reload that was refused: one of them may be mended. */
@@ -76,6 +99,45 @@ export class Reload {
     return outcome;
   }
 
+  /** Containers ask for other routes: the settings in force are compiled with these, whatever their files say by now. */
+  runRoutes(): Promise<void> {
+    if (this.#isDue) return Promise.resolve();
+    this.#isDue = true;
+    const outcome = this.#last.then(() => this.#reloadRoutes());
+    this.#last = outcome;
+    return outcome;
+  }
+
+  async #reloadRoutes(): Promise<void> {
+    this.#isDue = false;
+    const routes = this.#containers?.current ?? [];
+    const before = this.#routes;
+    if (JSON.stringify(routes) === JSON.stringify(before)) return;
+    try {
+      const { config, refusedRoutes } = await this.#withRoutes(routes);
+      await this.#balancer.reload(config);
+      this.#routes = routes;
+      this.#containers?.refuse(refusedRoutes);
+      this.#consoleLog.applyConfig(config, pathOption(this.#file));
+      this.#consoleLog.mention(`routes of containers: ${escapeForScreen(describeChange(before, routes))}`);
+    } catch (error) {
+      // A balancer that ends has said so.
+      if (error instanceof OperationError && error.code !== 'bad_value') return;
+      const message = error instanceof Error ? error.message : String(error);
+      this.#consoleLog.say(`routes of containers were not taken over: ${message}`);
+      this.#balancer.refuseReload(`routes of containers: ${message}`);
+    }
+  }
+
+  #withRoutes(
+    routes: readonly ContainerRoute[],
+  ): Promise<Pick<SettingsReading, 'config' | 'refusedRoutes'>> {
+    const file = this.#file;
+    if (file === null) return Promise.resolve(planServers(this.#options, { routes }));
+    const { inColour } = this.#terminal;
+    return readSettings({ options: this.#options, file, inColour, routes, record: this.#record });
+  }
+
   async #reloadCertificates(): Promise<void> {
     try {
       // The console tells of it by the events.
@@ -94,10 +156,12 @@ export class Reload {
     }
     let included: Config['included'] = [];
     try {
-      const { config, files, warnings, failures } = await readSettings({
+      const routes = this.#containers?.current ?? [];
+      const { config, files, warnings, failures, record, refusedRoutes } = await readSettings({
         options: this.#options,
         file,
         inColour: this.#terminal.inColour,
+        routes,
       });
       included = config.included;
       this.#tried = files;
@@ -107,6 +171,10 @@ export class Reload {
       await this.#balancer.reload(config);
       this.#files = files;
       this.#tried = [];
+      this.#record = record;
+      this.#routes = config.docker === null ? [] : routes;
+      this.#containers?.follow(config.docker);
+      this.#containers?.refuse(refusedRoutes);
       this.#consoleLog.applyConfig(config, pathOption(file));
       const message = `reloaded ${file}`;
       this.#consoleLog.mention(message);

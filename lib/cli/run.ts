@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
 import type { Balancer, BalancerOptions } from '../balancer.js';
 import type { Observer } from '../base/observer.js';
+import { systemClock, TimerWheel } from '../base/timer-wheel.js';
 import { formatDuration, ValueError } from '../base/units.js';
 import { serversOf } from '../config/inventory.js';
-import type { Config } from '../config/types.js';
+import type { Config, ContainerRoute } from '../config/types.js';
 import { describeInherited, InheritedSockets } from '../net/inherited-sockets.js';
 import { socketMeans } from '../net/socket-choice.js';
 import { ObserverList } from '../observe/observer-list.js';
+import { DockerEngines } from '../discovery/docker-engines.js';
 import { CertificateError } from '../tls/finding.js';
 import { AuthorityError, authorityFile, authorityFolder } from '../tls/local-authority.js';
 import { AdminDoor } from './admin-door.js';
@@ -14,16 +16,19 @@ import type { RunOptions } from './args.js';
 import { banner } from './banner.js';
 import { renderFindings } from './certificate-report.js';
 import { ConsoleLog } from './console-log.js';
+import { ContainerRoutes } from './container-routes.js';
 import { type Demo, startDemo } from './demo.js';
 import { count, humanDuration } from './error-text.js';
 import { EventFeed } from './event-feed.js';
 import { type Attempt, explainFailure } from './failure.js';
 import { FileWatch } from './file-watch.js';
 import { KeptChanges } from './kept-changes.js';
+import { type FileRecord, recordedFiles, recordFiles, SYSTEM_FILES } from './recorded-files.js';
 import { Reload } from './reload.js';
 import { RequestLog } from './request-log.js';
 import type { ServiceManager } from './service-manager.js';
 import {
+  type Additions,
   configFile,
   pathOption,
   planDemo,
@@ -60,6 +65,16 @@ export interface RunContext {
   readonly atExit: (last: () => void) => void;
 }
 
+/** What was found out before the balancer is made. */
+interface PlannedContext extends RunContext {
+  readonly engines: DockerEngines;
+  readonly containers: ContainerRoutes;
+  /** The routes of containers that the plan has. */
+  readonly routes?: readonly ContainerRoute[];
+  /** The files of the settings, where containers add routes to them. */
+  readonly record?: FileRecord;
+}
+
 /** What the old program has left to this one. */
 export interface Takeover {
   /** The changes of operators, as `writeChanges` writes them; null without any. */
@@ -71,16 +86,27 @@ export interface Takeover {
 /** Runs the balancer until it has to stop. Resolves with the exit code when everything is closed. */
 export async function run(options: RunOptions, context: RunContext): Promise<number> {
   const file = configFile(options, existsSync);
-  const demo = file === null && options.servers.length === 0 ? await startDemo() : null;
+  const asksForDemo = file === null && options.servers.length === 0 && !options.docker;
+  const demo = asksForDemo ? await startDemo() : null;
+  const wheel = new TimerWheel(systemClock);
+  const engines = new DockerEngines({ wheel });
+  const containers = new ContainerRoutes(engines, wheel);
   let included: Config['included'] = [];
   try {
     if (options.watch && file === null)
       throw new StartError('--watch needs a settings file: name it with -c.');
     checkSockets(context.env.LB_SOCKETS);
-    const plan = makePlan(options, context, file, demo);
-    included = plan.config.included;
-    context.stderr.write(plan.warnings);
-    return await balance(plan, options, context);
+    const { access, record } = recordFiles(SYSTEM_FILES);
+    const alone = makePlan(options, context, file, demo, { files: access });
+    included = alone.config.included;
+    context.stderr.write(alone.warnings);
+    if (alone.config.docker === null) return await balance(alone, options, { ...context, engines, containers });
+    containers.follow(alone.config.docker);
+    await containers.first(alone.config.timeouts.discovery);
+    const routes = containers.current;
+    const plan = makePlan(options, context, file, demo, { files: recordedFiles(record), routes });
+    containers.refuse(plan.refusedRoutes);
+    return await balance(plan, options, { ...context, engines, containers, routes, record });
   } catch (error) {
     if (error instanceof CutShort) return EXIT_CODE[error.signal];
     if (error instanceof StartSettingsError) context.stderr.write(error.report);
@@ -91,6 +117,8 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
     else throw error;
     return 1;
   } finally {
+    containers.stop();
+    wheel.close();
     await demo?.close();
   }
 }
@@ -122,15 +150,16 @@ function makePlan(
   context: RunContext,
   file: string | null,
   demo: Demo | null,
+  additions: Additions,
 ): StartSettings {
-  if (file !== null) return planFile(options, file, context.stderr.paint);
-  return demo === null ? planServers(options) : planDemo(options, demo.servers);
+  if (file !== null) return planFile(options, file, context.stderr.paint, additions);
+  return demo === null ? planServers(options, additions) : planDemo(options, demo.servers);
 }
 
-async function balance(plan: StartSettings, options: RunOptions, context: RunContext): Promise<number> {
+async function balance(plan: StartSettings, options: RunOptions, context: PlannedContext): Promise<number> {
   const { config } = plan;
   const { stderr, signals, version, program, inherited = new InheritedSockets([]) } = context;
-  const { takeover = null } = context;
+  const { takeover = null, engines, containers, routes = containers.current, record = null } = context;
   const consoleLog = new ConsoleLog({
     terminal: stderr,
     servers: serversOf(config).length,
@@ -152,6 +181,7 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
     configPath: plan.file,
     store: state,
     inherited,
+    engines,
     workers: 'settings',
   });
   feed.applyConfig(config);
@@ -165,7 +195,15 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
   });
   const manager = context.serviceManager?.((message) => consoleLog.warn(message)) ?? null;
   const upgrade = admin === null ? null : upgradeOf(context, { balancer, consoleLog, state, admin, manager });
-  const reload = new Reload(balancer, plan, options, stderr, consoleLog, up, manager);
+  const reload = new Reload(balancer, plan, options, {
+    terminal: stderr,
+    consoleLog,
+    up,
+    manager,
+    containers,
+    routes,
+    record,
+  });
   const onHangUp = (): void => void reload.run();
   const watched = (): readonly string[] => [...reload.files, ...balancer.certificateFiles];
   const onChange = (files: readonly string[]): void => {

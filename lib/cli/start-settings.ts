@@ -1,6 +1,5 @@
 import { parseAddress } from '../base/address.js';
-import { readRegularFile } from '../base/regular-file.js';
-import { type LoadOptions, loadConfig } from '../config/config.js';
+import { loadConfig } from '../config/config.js';
 import { plainListener } from '../config/listeners.js';
 import {
   MOST_SHOWN,
@@ -11,11 +10,12 @@ import {
 } from '../config/problems.js';
 import type { HealthCheckSettings, Settings } from '../config/settings.js';
 import { INTERNAL_TLS } from '../config/tls.js';
-import type { Config, ListenerConfig } from '../config/types.js';
+import type { Config, ContainerRoute, ListenerConfig, RefusedRoute } from '../config/types.js';
 import type { RunOptions } from './args.js';
 import { DEMO_HEALTH_CHECK, type DemoServer } from './demo.js';
 import { explainFailure } from './failure.js';
 import type { Paint } from './paint.js';
+import { type FileAccess, SYSTEM_FILES } from './recorded-files.js';
 
 /** What to run, and where it was set. */
 export interface StartSettings {
@@ -28,6 +28,16 @@ export interface StartSettings {
   readonly isDemo: boolean;
   /** Warnings about the file, ready to print; empty without any. */
   readonly warnings: string;
+  /** Routes of containers that there is no place for. */
+  readonly refusedRoutes: readonly RefusedRoute[];
+}
+
+/** What settings are compiled with besides the file and the command line. */
+export interface Additions {
+  /** By default the files of the system. */
+  readonly files?: FileAccess;
+  /** Routes of containers; none by default. */
+  readonly routes?: readonly ContainerRoute[];
 }
 
 /** The configuration cannot be used; `report` is the text to print, with its line feed. */
@@ -64,8 +74,8 @@ export function planDemo(options: RunOptions, servers: readonly DemoServer[]): S
 }
 
 /** Servers from the command line, everything else by default. */
-export function planServers(options: RunOptions): StartSettings {
-  return compile('', { ...askedFor(options), listen: listenSetting(options, '') });
+export function planServers(options: RunOptions, additions: Additions = {}): StartSettings {
+  return compile('', { ...askedFor(options), listen: listenSetting(options, '') }, null, undefined, additions);
 }
 
 /** `host`: with a colon at its end; empty for every interface. */
@@ -79,10 +89,10 @@ export function planFile(
   options: RunOptions,
   file: string,
   paint: Paint,
-  readFile: NonNullable<LoadOptions['readFile']> = readRegularFile,
+  additions: Additions = {},
 ): StartSettings {
-  const text = readConfig(file, readFile);
-  const plan = compile(text, askedFor(options), file, paint, readFile);
+  const text = readConfig(file, additions.files?.readFile);
+  const plan = compile(text, askedFor(options), file, paint, additions);
   const { port, tls } = options;
   const asked = port === null ? plan.config.listen : withPort(plan.config.listen, port);
   const listen = tls ? asked.map(encrypted) : asked;
@@ -103,7 +113,7 @@ export function pathOption(file: string | null): string {
 /** The text of a configuration file. Throws a StartSettingsError when it cannot be read. */
 export function readConfig(
   file: string,
-  read: NonNullable<LoadOptions['readFile']> = readRegularFile,
+  read: FileAccess['readFile'] = SYSTEM_FILES.readFile,
 ): string {
   try {
     return read(file);
@@ -119,9 +129,9 @@ function compile(
   overrides: Settings,
   file: string | null = null,
   paint?: Paint,
-  readFile: NonNullable<LoadOptions['readFile']> = readRegularFile,
+  { files: access = SYSTEM_FILES, routes = [] }: Additions = {},
 ): StartSettings {
-  const result = loadConfig(text, { file: file ?? '', overrides, needsRoute: true, readFile });
+  const result = loadConfig(text, { file: file ?? '', overrides, needsRoute: true, ...access, routes });
   const files = file === null ? [] : [file, ...result.files];
   const { included } = result;
   const show = (problems: readonly Problem[]): string => {
@@ -133,7 +143,8 @@ function compile(
     throw new StartSettingsError(`${file === null ? 'lb: ' : ''}${show(result.problems)}`, files);
   const label = paint === undefined ? 'warning:' : paint.yellow('warning:');
   const warnings = renderFirst(result.warnings, MOST_SHOWN, (warning) => `${label} ${show([warning])}`);
-  return { config: result.config, file, files, isDemo: false, warnings };
+  const { config, refusedRoutes } = result;
+  return { config, file, files, isDemo: false, warnings, refusedRoutes };
 }
 
 /** The settings of the command line, which take precedence over the file. */
@@ -147,6 +158,8 @@ function askedFor(options: RunOptions): Settings {
     ...(options.accessLog === null ? {} : { access_log: { format: options.accessLog } }),
     ...(admin === undefined ? {} : { admin }),
     ...(options.workers === null ? {} : { workers: options.workers }),
+    // A map, so that what the file says of the engine stays.
+    ...(options.docker ? { docker: {} } : {}),
   };
 }
 

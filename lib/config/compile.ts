@@ -4,6 +4,7 @@ import { compileAdmin } from './admin.js';
 import { compileTests } from './cases.js';
 import { type Context, network } from './context.js';
 import { compileDns } from './dns.js';
+import { compileDocker } from './docker.js';
 import { compileEvents } from './events.js';
 import { compileFirewall } from './firewall.js';
 import { compileGroupTerms } from './group-terms.js';
@@ -62,7 +63,8 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
       'Read it with loadConfig.',
       'key',
     );
-  const book = new ServerBook(report, surroundings);
+  const docker = compileDocker(settings.docker, { report, files: surroundings });
+  const book = new ServerBook(report, surroundings, docker);
   const context: Context = {
     ...surroundings,
     report,
@@ -86,6 +88,7 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
     passiveHealth: file.terms.passiveHealth,
     pool: file.terms.pool,
     dns: compileDns(settings.dns, report),
+    docker,
     timeouts: file.timeouts,
     limits: compileLimits(settings.limits, report),
     trustedProxies: compileTrustedProxies(settings.trusted_proxies, report),

@@ -21,6 +21,14 @@ export interface SettingsSource {
   /** The folder that names of files are relative to. */
   readonly directory: string;
   readonly readFile: (path: string, maxBytes?: number) => string;
+  /** The names of what is in a folder and is no folder; by default of a folder of the system. */
+  readonly readFolder?: (path: string) => string[];
+}
+
+/** The names of what is in a folder and is no folder. Throws the system's error. */
+export function filesIn(path: string): string[] {
+  const entries = readdirSync(path, { withFileTypes: true });
+  return entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
 }
 
 /** What was read: the settings of all files as one document. */
@@ -130,11 +138,9 @@ class IncludeReader {
     this.files.add(path);
     try {
       const isWanted = matcher(pattern);
-      const found = readdirSync(path, { withFileTypes: true }).filter(
-        (entry) =>
-          !entry.isDirectory() && isWanted(entry.name) && !from.chain.includes(join(path, entry.name)),
-      );
-      return found.map((entry) => join(folder, entry.name)).sort();
+      const { readFolder = filesIn } = this.#source;
+      const found = readFolder(path).filter((name) => isWanted(name) && !from.chain.includes(join(path, name)));
+      return found.map((name) => join(folder, name)).sort();
     } catch (error) {
       this.#broken(span, `${name} cannot be read: ${whyUnreadable(error)}`);
       return [];

@@ -5,6 +5,7 @@ import type {
   ListenerConfig,
   ProviderConfig,
   RouteConfig,
+  ScopeConfig,
   ServerConfig,
 } from './types.js';
 
@@ -15,9 +16,10 @@ export function serversOf(config: Config): readonly ServerConfig[] {
   return [...byName.values()];
 }
 
-/** Every source of servers of a configuration once, by its key, in the order of the file. */
-export function sourcesOf({ groups }: Config): ReadonlyMap<string, ProviderConfig> {
+/** Every source of servers of a configuration once, by its key, in the order of the file; before them that of routes. */
+export function sourcesOf({ docker, groups }: Config): ReadonlyMap<string, ProviderConfig> {
   const sources = new Map<string, ProviderConfig>();
+  if (docker !== null) sources.set(docker.key, docker);
   for (const { providers } of groups)
     for (const provider of providers) if (!sources.has(provider.key)) sources.set(provider.key, provider);
   return sources;
@@ -37,7 +39,7 @@ export interface Entrance {
 export function entrancesOf({ hosts, rest }: Config): readonly Entrance[] {
   const entrances: Entrance[] = hosts.map(({ names, scope }) => ({
     label: names.map(hostText).join(', '),
-    route: scope.fallback,
+    route: routeOfAll(scope),
   }));
   for (const { path, scope } of rest.paths) {
     entrances.push({
@@ -47,6 +49,12 @@ export function entrancesOf({ hosts, rest }: Config): readonly Entrance[] {
   }
   if (rest.fallback !== null) entrances.push({ label: '', route: rest.fallback });
   return entrances;
+}
+
+/** Where the requests end up for which there is nothing else. */
+function routeOfAll({ paths, fallback }: ScopeConfig): RouteConfig | null {
+  const all = paths.find(({ path }) => path.kind === 'prefix' && path.path === '/');
+  return all?.scope.fallback ?? fallback;
 }
 
 /** `address`: where it listens, if the port in the file is 0. */

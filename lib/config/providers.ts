@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { basename, dirname } from 'node:path';
 import { parseServerAddress } from '../base/server-address.js';
 import { ValueError } from '../base/units.js';
+import { compileDockerSource } from './docker.js';
 import { type FileReader, readCertificates } from './pem-files.js';
 import { duration } from './quantities.js';
 import type { Report } from './report.js';
@@ -19,6 +20,7 @@ import type {
   FileSourceConfig,
   HttpSourceConfig,
   KubernetesSourceConfig,
+  ProviderConfig,
   SourceConfig,
 } from './types.js';
 
@@ -35,6 +37,8 @@ export interface Source {
 interface KindDeps {
   readonly report: Report;
   readonly files: FileReader;
+  /** `docker` at the top of the file. */
+  readonly docker: ProviderConfig | null;
 }
 
 /** Compiles the entry at `path`. undefined: a problem was reported. */
@@ -47,6 +51,7 @@ const KINDS = {
   file: compileFile,
   http: compileHttp,
   kubernetes: compileKubernetes,
+  docker: compileDockerEntry,
 } as const satisfies Partial<Record<keyof ServerSettings, CompileKind>>;
 
 type Kind = keyof typeof KINDS;
@@ -118,6 +123,11 @@ function compileSrv(
       );
     return { text: `srv ${name}${familyText(family)}`, config: { kind: 'srv', name, family } };
   });
+}
+
+function compileDockerEntry({ docker }: ServerSettings, path: Path, deps: KindDeps): Source | undefined {
+  if (docker === undefined) return undefined;
+  return compileDockerSource(docker, [...path, 'docker'], deps.docker, deps);
 }
 
 function familyText(family: DnsFamily): string {

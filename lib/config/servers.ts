@@ -37,14 +37,17 @@ interface Naming {
 export class ServerBook {
   readonly #report: Report;
   readonly #files: FileReader;
+  readonly #docker: ProviderConfig | null;
   readonly #tls: ServerTlsCompiler;
   readonly #drafts: Draft[] = [];
   readonly #byName = new Map<string, Naming>();
   readonly #byAddress = new Map<string, Naming>();
 
-  constructor(report: Report, files: FileReader) {
+  /** `docker`: what the file says at the top. */
+  constructor(report: Report, files: FileReader, docker: ProviderConfig | null) {
     this.#report = report;
     this.#files = files;
+    this.#docker = docker;
     this.#tls = new ServerTlsCompiler(report, files);
   }
 
@@ -137,7 +140,7 @@ export class ServerBook {
         'key',
       );
     refuseStrayKeys(entry, kind, path, report);
-    const found = compileSource(kind, entry, path, { report, files: this.#files });
+    const found = compileSource(kind, entry, path, { report, files: this.#files, docker: this.#docker });
     if (found === undefined) return undefined;
     const { text, config: source, isSecure = false } = found;
     const key = identityOf(source);

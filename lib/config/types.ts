@@ -14,6 +14,7 @@ import type {
   HealthCheckConfig,
   PassiveHealthConfig,
   PoolConfig,
+  ProviderConfig,
   RetryConfig,
   ServerConfig,
   StickyConfig,
@@ -27,6 +28,7 @@ export type {
   AlgorithmFallback,
   AlgorithmName,
 } from './settings.js';
+export type * from './types/containers.js';
 export type * from './types/limits.js';
 export type * from './types/logs.js';
 export type * from './types/providers.js';
@@ -77,6 +79,8 @@ export interface Config {
   /** The pool settings for every group without its own. */
   readonly pool: PoolConfig;
   readonly dns: DnsConfig;
+  /** The containers whose labels make routes; null: none. Their servers are in the groups of these routes. */
+  readonly docker: ProviderConfig | null;
   readonly timeouts: TimeoutsConfig;
   readonly limits: LimitsConfig;
   /** CIDRs, as written, of the peers whose X-Forwarded-* and X-Request-Id are trusted. */

@@ -11,7 +11,8 @@ import type { SourceConfig } from '../config/types.js';
  *   no change.
  * - After an error the last good list stays in force, and the source is asked again: after 1 s, then after twice as long
  *   each time, up to a minute. No error makes a list shorter.
- * - An empty list after one with servers has to be confirmed by a second answer, a second later.
+ * - An empty list after one with servers has to be confirmed by a second answer, a second later, unless the source has seen
+ *   the servers leave.
  * - All intervals are lengthened at random by up to 10 %.
  * - Sources run once, in the control plane. What they say reaches every engine as one command: `ServerRegistry.provide`.
  */
@@ -29,9 +30,15 @@ export interface Source {
 export interface SourceListener {
   /**
    * All servers that there are. `validMs`: after so long the source is to be asked again. `trouble`: what is wrong with a
-   * part of the answer, for which `servers` has what was good before; empty by default.
+   * part of the answer, for which `servers` has what was good before; empty by default. `isCertain`: an empty list needs no
+   * second answer, because the source has seen each of them leave; false by default.
    */
-  onServers(servers: readonly DiscoveredServer[], validMs: number, trouble?: string): void;
+  onServers(
+    servers: readonly DiscoveredServer[],
+    validMs: number,
+    trouble?: string,
+    isCertain?: boolean,
+  ): void;
   /** The source could not be asked, or its answer can't be used. `reason`: one line that says what is wrong and where. */
   onFailed(reason: string): void;
 }

@@ -99,14 +99,15 @@ export class Provider implements SourceListener, DeadlineOwner {
     else this.#ask();
   }
 
-  onServers(told: readonly DiscoveredServer[], validMs: number, trouble = ''): void {
+  onServers(told: readonly DiscoveredServer[], validMs: number, trouble = '', isCertain = false): void {
     if (this.#isStopped) return;
     const servers = eachOnce(told);
     if (servers.length > MOST_SERVERS) {
       this.onFailed(`${servers.length} servers, and ${MOST_SERVERS} is the most that is taken`);
       return;
     }
-    if (!this.#isCertain(servers)) return;
+    if (!isCertain && !this.#isCertain(servers)) return;
+    this.#emptySince = null;
     this.#isAsking = false;
     const isFirst = !this.hasAnswered;
     const isSame = hasSameServers(this.#servers, servers);

@@ -3,6 +3,8 @@ import type { SourceConfig } from '../config/types.js';
 import type { Resolver } from '../net/resolver.js';
 import type { Source } from './contract.js';
 import { DnsSource } from './dns-source.js';
+import type { DockerEngines } from './docker-engines.js';
+import { DockerSource } from './docker-source.js';
 import { FileSource } from './file-source.js';
 import { HttpSource } from './http-source.js';
 import { KubernetesSource } from './kubernetes-source.js';
@@ -12,6 +14,7 @@ import { SrvSource } from './srv-source.js';
 export interface SourceDeps {
   readonly wheel: TimerWheel;
   readonly resolver: Resolver;
+  readonly engines: DockerEngines;
 }
 
 type Kind = SourceConfig['kind'];
@@ -24,6 +27,7 @@ const KINDS: { readonly [K in Kind]: (config: ConfigOf<K>, deps: SourceDeps) => 
   file: (config, deps) => new FileSource(config, deps),
   http: (config, deps) => new HttpSource(config, deps),
   kubernetes: (config, deps) => new KubernetesSource(config, deps),
+  docker: (config, deps) => new DockerSource(config, deps),
 };
 
 /** The source for its settings; nothing is asked before `Source.ask`. */

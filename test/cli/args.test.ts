@@ -14,6 +14,7 @@ const DEFAULTS: RunOptions = {
   tls: false,
   watch: false,
   workers: null,
+  docker: false,
   volume: 'normal',
 };
 

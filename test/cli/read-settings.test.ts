@@ -23,6 +23,7 @@ const OPTIONS: RunOptions = {
   tls: false,
   watch: false,
   workers: null,
+  docker: false,
   volume: 'normal',
 };
 

@@ -57,10 +57,50 @@ export interface KubernetesSourceConfig {
   readonly context: string | null;
 }
 
+/** A container engine. */
+export interface DockerEngineConfig {
+  /** `unix:///run/docker.sock` or `tcp://10.0.0.5:2376`; null: that of DOCKER_HOST, or /var/run/docker.sock. */
+  readonly socket: string | null;
+  /** Of a tcp socket, in PEM; null: without TLS, or what DOCKER_TLS_VERIFY says. */
+  readonly tls: {
+    readonly ca: string | null;
+    readonly cert: string | null;
+    readonly key: string | null;
+  } | null;
+}
+
+/** A label that a container is to have. */
+export interface ContainerLabel {
+  readonly name: string;
+  /** null: any. */
+  readonly value: string | null;
+}
+
+/** Which containers of an engine are servers. */
+export type ContainerChoice =
+  /** Those that have all of these labels. */
+  | { readonly kind: 'labels'; readonly labels: readonly ContainerLabel[] }
+  /** Those whose own labels ask for this route, such as `www.mango.com/api`, if they have all of these labels too. */
+  | { readonly kind: 'route'; readonly route: string; readonly labels: readonly ContainerLabel[] }
+  /** Those whose own labels ask for any route, if they have all of these labels too. */
+  | { readonly kind: 'routes'; readonly labels: readonly ContainerLabel[] };
+
+/** Containers of an engine. */
+export interface DockerSourceConfig {
+  readonly kind: 'docker';
+  readonly engine: DockerEngineConfig;
+  readonly choice: ContainerChoice;
+  /** The port in the containers; null: what their labels say, or the one that they expose. */
+  readonly port: number | null;
+  /** The network by which they are reached; null: one that can be. */
+  readonly network: string | null;
+}
+
 /** Where servers come from that are not in the settings file. */
 export type SourceConfig =
   | DnsSourceConfig
   | SrvSourceConfig
   | FileSourceConfig
   | HttpSourceConfig
-  | KubernetesSourceConfig;
+  | KubernetesSourceConfig
+  | DockerSourceConfig;

@@ -1,0 +1,120 @@
+import { Deadline, type TimerWheel } from '../base/timer-wheel.js';
+import { ValueError } from '../base/units.js';
+import type { ContainerRoute, DockerSourceConfig, ProviderConfig, RefusedRoute } from '../config/types.js';
+import type { DockerEngines } from '../discovery/docker-engines.js';
+import type { DockerFleet } from '../discovery/docker-fleet.js';
+import type { DockerWatch, FleetListener } from '../discovery/docker-watch.js';
+
+/**
+ * The routes that labels of containers ask for, as `docker` in the settings says where they are. After an error those that
+ * were known stay; the balancer asks the engine again, as for all sources.
+ */
+export class ContainerRoutes implements FleetListener {
+  readonly #engines: DockerEngines;
+  readonly #wheel: TimerWheel;
+  /** They are others now. */
+  onChange: () => void = () => {};
+  #source: DockerSourceConfig | null = null;
+  #key = '';
+  #watch: DockerWatch | null = null;
+  #routes: readonly ContainerRoute[] = [];
+  #written = '[]';
+  #hasAnswered = false;
+  #waiter: (() => void) | null = null;
+
+  constructor(engines: DockerEngines, wheel: TimerWheel) {
+    this.#engines = engines;
+    this.#wheel = wheel;
+  }
+
+  get current(): readonly ContainerRoute[] {
+    return this.#routes;
+  }
+
+  /** Goes by these settings; null: containers make no routes. */
+  follow(config: ProviderConfig | null): void {
+    const key = config?.key ?? '';
+    if (key === this.#key) return;
+    this.stop();
+    this.#key = key;
+    this.#hasAnswered = false;
+    this.#source = config?.source.kind === 'docker' ? config.source : null;
+    if (this.#source === null) {
+      this.#take([]);
+      return;
+    }
+    try {
+      this.#watch = this.#engines.watch(this.#source.engine);
+      this.#watch.ask(this);
+    } catch (error) {
+      // The source of the balancer says what is wrong.
+      if (!(error instanceof ValueError)) throw error;
+    }
+  }
+
+  /** Resolves when the engine has answered or can't be asked, at the latest after `ms`. */
+  async first(ms: number): Promise<void> {
+    if (this.#hasAnswered || this.#watch === null || ms === 0) return;
+    await new Promise<void>((resolve) => {
+      const deadline = new Deadline(this.#wheel, { onDeadline: () => this.#waiter?.() });
+      // The wheel keeps no process alive.
+      const alive = setInterval(() => {}, ms);
+      this.#waiter = () => {
+        this.#waiter = null;
+        clearInterval(alive);
+        deadline.release();
+        resolve();
+      };
+      deadline.arm(ms);
+    });
+  }
+
+  /** Routes that the settings have no place for, which the status of the source tells. */
+  refuse(routes: readonly RefusedRoute[]): void {
+    this.#watch?.object(routes.map(({ by, reason }) => `${by}: ${reason}`));
+  }
+
+  onFleet(fleet: DockerFleet): void {
+    this.#hasAnswered = true;
+    this.#take(fleet.routes(this.#source?.choice.labels ?? []));
+    this.#waiter?.();
+  }
+
+  onLost(): void {
+    this.#waiter?.();
+  }
+
+  stop(): void {
+    this.#watch?.leave(this);
+    this.#watch = null;
+    this.#waiter?.();
+  }
+
+  #take(routes: readonly ContainerRoute[]): void {
+    const written = JSON.stringify(routes);
+    if (written === this.#written) return;
+    this.#written = written;
+    this.#routes = routes;
+    this.onChange();
+  }
+}
+
+/** What has changed from one list of routes to another, in a line: `www.mango.com and /img came, api.mango.com left`. */
+export function describeChange(
+  before: readonly ContainerRoute[],
+  after: readonly ContainerRoute[],
+): string {
+  const names = (routes: readonly ContainerRoute[]): ReadonlySet<string> => new Set(routes.map(({ route }) => route));
+  const [was, is] = [names(before), names(after)];
+  const came = [...is].filter((route) => !was.has(route));
+  const left = [...was].filter((route) => !is.has(route));
+  const parts = [...(came.length > 0 ? [`${some(came)} came`] : []), ...(left.length > 0 ? [`${some(left)} left`] : [])];
+  return parts.length === 0 ? 'other terms' : parts.join(', ');
+}
+
+const MOST_NAMED = 5;
+
+function some(routes: readonly string[]): string {
+  const first = routes.slice(0, MOST_NAMED).join(', ');
+  return routes.length > MOST_NAMED ? `${first} and ${routes.length - MOST_NAMED} more` : first;
+}

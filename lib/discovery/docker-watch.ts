@@ -1,0 +1,272 @@
+import { constants } from 'node:os';
+import type { Cancellable, DockerClient } from './docker-client.js';
+import { type Container, parseContainers } from './docker-containers.js';
+import { type DockerEvent, DockerEventReader } from './docker-events.js';
+import { DockerFleet } from './docker-fleet.js';
+import { isRecord } from './json.js';
+
+/** Who wants to know which containers there are. */
+export interface FleetListener {
+  /** `isFirst`: of a list that was asked for after the connection was lost, or for the first time. */
+  onFleet(fleet: DockerFleet, isFirst: boolean): void;
+  /** The engine can't be asked, or what it says can't be used. It is not asked again by itself. */
+  onLost(reason: string): void;
+}
+
+export interface DockerWatchDeps {
+  readonly client: DockerClient;
+  /** ms, from any moment on. */
+  readonly now: () => number;
+  /** The machine of the engine, as it is reached from here. */
+  readonly machine: string;
+  /** The beginning of the id of the container that this process is in; null: in none. */
+  readonly self: string | null;
+}
+
+/** What changes who may get requests. Health checks alone cause three events each, which nobody needs. */
+const ACTIONS = [
+  ...['create', 'start', 'kill', 'stop', 'die', 'destroy', 'pause', 'unpause', 'rename', 'update'],
+  ...['health_status', 'connect', 'disconnect'],
+];
+const FILTERS = encodeURIComponent(JSON.stringify({ type: ['container', 'network'], event: ACTIONS }));
+/** A list that is younger, in ms, need not be asked for again. */
+const FRESH = 1000;
+/** Signals that end a program which does nothing about them, and are sent for that. */
+const ENDING: ReadonlySet<number> = new Set([
+  constants.signals.SIGTERM,
+  constants.signals.SIGKILL,
+  constants.signals.SIGINT,
+]);
+
+/** idle: the engine is not asked. opening: the stream of events is asked for. watching: events come. */
+type State = 'idle' | 'opening' | 'watching';
+
+/**
+ * Knows the containers of one engine: the stream of events is opened first and the list is asked for after that, so that
+ * nothing is missed between the two. An event is a reason to ask for the list again, which then is a whole one. The
+ * only thing that events alone say is that a container was told to stop.
+ */
+export class DockerWatch {
+  readonly #deps: DockerWatchDeps;
+  readonly #listeners = new Set<FleetListener>();
+  #state: State = 'idle';
+  #reader = new DockerEventReader();
+  #stream: Cancellable | null = null;
+  #listing: Cancellable | null = null;
+  #inspections = new Set<Cancellable>();
+  /** Has something happened since the list was asked for that is on its way? */
+  #isStale = false;
+  #containers: readonly Container[] | null = null;
+  #listedAt = 0;
+  /** Has the list come since the stream was opened? */
+  #hasListed = false;
+  /** Containers that were told to stop or have ended, by id: when, by the clock of the engine. They may start again. */
+  readonly #leaving = new Map<string, number>();
+  #fleet: DockerFleet | null = null;
+  #objections: readonly string[] = [];
+
+  constructor(deps: DockerWatchDeps) {
+    this.#deps = deps;
+  }
+
+  /** Tells of the containers now and whenever they change; again with each call. */
+  ask(listener: FleetListener): void {
+    this.#listeners.add(listener);
+    const fleet = this.#fleet;
+    if (this.#state === 'idle') this.#open();
+    else if (!this.#hasListed) return;
+    else if (this.#deps.now() - this.#listedAt >= FRESH) this.#list();
+    else if (fleet !== null)
+      setImmediate(() => {
+        if (this.#listeners.has(listener) && this.#fleet === fleet) listener.onFleet(fleet, false);
+      });
+  }
+
+  /** What is wrong with routes that containers ask for, beyond their labels: a line each, for the source that has them all. */
+  object(objections: readonly string[]): void {
+    if (objections.join('\n') === this.#objections.join('\n')) return;
+    this.#objections = objections;
+    if (this.#hasListed) this.#tell(false);
+  }
+
+  /** `listener` is not called any more. Without listeners the engine is not asked. */
+  leave(listener: FleetListener): void {
+    this.#listeners.delete(listener);
+    if (this.#listeners.size === 0) this.#close();
+  }
+
+  #open(): void {
+    this.#state = 'opening';
+    // The time of the engine: events from then on are repeated, however long the stream takes to begin.
+    this.#listing = this.#deps.client.get('/_ping', {
+      onReply: (_, date) => this.#follow(date),
+      onFailed: (reason) => this.#lose(reason),
+    });
+  }
+
+  #follow(since: number | null): void {
+    this.#listing = null;
+    this.#reader = new DockerEventReader();
+    const from = since === null ? '' : `&since=${since}`;
+    this.#stream = this.#deps.client.stream(`/events?filters=${FILTERS}${from}`, {
+      onOpen: () => {
+        this.#state = 'watching';
+        this.#list();
+      },
+      onBytes: (bytes) => this.#onBytes(bytes),
+      onEnded: (reason) => this.#lose(`the stream of events has ended: ${reason}`),
+    });
+  }
+
+  #list(): void {
+    this.#isStale = this.#listing !== null;
+    if (this.#isStale) return;
+    this.#listing = this.#deps.client.get('/containers/json?all=true', {
+      onReply: (body) => this.#onList(body),
+      onFailed: (reason) => this.#lose(`the containers cannot be listed: ${reason}`),
+    });
+  }
+
+  #onList(body: Buffer): void {
+    this.#listing = null;
+    try {
+      this.#containers = parseContainers(body);
+    } catch (error) {
+      this.#lose((error as Error).message);
+      return;
+    }
+    this.#listedAt = this.#deps.now();
+    const isFirst = !this.#hasListed;
+    this.#hasListed = true;
+    this.#forgetOthers(isFirst);
+    if (this.#isStale) this.#list();
+    this.#tell(isFirst);
+  }
+
+  /** Drops what was known of containers that are gone; what happened while nobody listened has to be asked for. */
+  #forgetOthers(isFirst: boolean): void {
+    const byId = new Map((this.#containers ?? []).map((container) => [container.id, container]));
+    for (const [id, at] of this.#leaving) {
+      const container = byId.get(id);
+      if (container === undefined) this.#leaving.delete(id);
+      else if (isFirst && container.state === 'running')
+        this.#inspect(id, (state) => {
+          const startedAt = isRecord(state.State) ? Date.parse(String(state.State.StartedAt)) : Number.NaN;
+          if (startedAt > at) this.#comesBack(id);
+        });
+    }
+  }
+
+  #tell(isFirst: boolean): void {
+    const { self, machine } = this.#deps;
+    const leaving = new Set(this.#leaving.keys());
+    const fleet = new DockerFleet(
+      this.#containers ?? [],
+      { leaving, self, machine, objections: this.#objections },
+      this.#fleet,
+    );
+    this.#fleet = fleet;
+    for (const listener of [...this.#listeners]) listener.onFleet(fleet, isFirst);
+  }
+
+  #onBytes(bytes: Buffer): void {
+    let events: readonly DockerEvent[];
+    try {
+      events = this.#reader.read(bytes);
+    } catch (error) {
+      this.#lose(`the stream of events cannot be used: ${(error as Error).message}`);
+      return;
+    }
+    if (events.length === 0) return;
+    const before = [...this.#leaving.keys()].join();
+    for (const event of events) this.#onEvent(event);
+    if (this.#state !== 'watching') return;
+    // Who leaves gets no request from now on, however long the list takes.
+    if (this.#hasListed && [...this.#leaving.keys()].join() !== before) this.#tell(false);
+    this.#list();
+  }
+
+  #onEvent({ type, action, id, signal, at }: DockerEvent): void {
+    if (type !== 'container') return;
+    if (action === 'start') this.#leaving.delete(id);
+    else if (action === 'die' || action === 'stop' || action === 'destroy') this.#leaving.set(id, at);
+    else if (action === 'kill') this.#onSignal(id, signal ?? constants.signals.SIGTERM, at);
+  }
+
+  /** Programs may be told by other signals to read their files again, and by any to stop: the image says which one. */
+  #onSignal(id: string, signal: number, at: number): void {
+    if (ENDING.has(signal)) this.#leaving.set(id, at);
+    else
+      this.#inspect(id, ({ Config: config }) => {
+        const stop = isRecord(config) ? config.StopSignal : undefined;
+        if (typeof stop !== 'string' || signalNumber(stop) !== signal) return;
+        this.#leaving.set(id, at);
+        this.#tell(false);
+      });
+  }
+
+  #comesBack(id: string): void {
+    this.#leaving.delete(id);
+    this.#tell(false);
+  }
+
+  /** Without an answer all stays as it is: the next list says how the container is. */
+  #inspect(id: string, onState: (state: { readonly [key: string]: unknown }) => void): void {
+    if (!/^[0-9a-f]+$/.test(id)) return;
+    const inspection = this.#deps.client.get(`/containers/${id}/json`, {
+      onReply: (body) => {
+        this.#inspections.delete(inspection);
+        const state = parseObject(body);
+        if (state !== null && this.#hasListed) onState(state);
+      },
+      onFailed: () => this.#inspections.delete(inspection),
+    });
+    this.#inspections.add(inspection);
+  }
+
+  #lose(reason: string): void {
+    this.#reset();
+    for (const listener of [...this.#listeners]) listener.onLost(reason);
+  }
+
+  #close(): void {
+    this.#reset();
+    this.#containers = null;
+    this.#fleet = null;
+    this.#leaving.clear();
+    this.#objections = [];
+  }
+
+  #reset(): void {
+    this.#state = 'idle';
+    this.#hasListed = false;
+    this.#isStale = false;
+    this.#stream?.cancel();
+    this.#listing?.cancel();
+    for (const inspection of this.#inspections) inspection.cancel();
+    this.#inspections.clear();
+    this.#stream = null;
+    this.#listing = null;
+  }
+}
+
+function parseObject(body: Buffer): { readonly [key: string]: unknown } | null {
+  try {
+    const value: unknown = JSON.parse(body.toString());
+    return isRecord(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The first real-time signal of Linux; C libraries keep the two before it. */
+const RTMIN = 34;
+
+/** Of `SIGQUIT`, `QUIT`, `3` and `SIGRTMIN+3`; null: there is no such signal. */
+export function signalNumber(text: string): number | null {
+  if (/^\d{1,2}$/.test(text)) return Number(text);
+  const name = text.toUpperCase().replace(/^(SIG)?/, 'SIG');
+  const realTime = /^SIGRTMIN(?:\+(\d{1,2}))?$/.exec(name);
+  if (realTime !== null) return RTMIN + Number(realTime[1] ?? 0);
+  return (constants.signals as { readonly [name: string]: number | undefined })[name] ?? null;
+}
