@@ -100,15 +100,16 @@ export class ContainerRoutes implements FleetListener {
 }
 
 /** What has changed from one list of routes to another, in a line: `www.mango.com and /img came, api.mango.com left`. */
-export function describeChange(
-  before: readonly ContainerRoute[],
-  after: readonly ContainerRoute[],
-): string {
-  const names = (routes: readonly ContainerRoute[]): ReadonlySet<string> => new Set(routes.map(({ route }) => route));
+export function describeChange(before: readonly ContainerRoute[], after: readonly ContainerRoute[]): string {
+  const names = (routes: readonly ContainerRoute[]): ReadonlySet<string> =>
+    new Set(routes.map(({ route }) => route));
   const [was, is] = [names(before), names(after)];
   const came = [...is].filter((route) => !was.has(route));
   const left = [...was].filter((route) => !is.has(route));
-  const parts = [...(came.length > 0 ? [`${some(came)} came`] : []), ...(left.length > 0 ? [`${some(left)} left`] : [])];
+  const parts = [
+    ...(came.length > 0 ? [`${some(came)} came`] : []),
+    ...(left.length > 0 ? [`${some(left)} left`] : []),
+  ];
   return parts.length === 0 ? 'other terms' : parts.join(', ');
 }
 

@@ -6,7 +6,13 @@ import type { Config, ContainerRoute, RefusedRoute } from '../config/types.js';
 import type { RunOptions } from './args.js';
 import { renderFailures } from './check.js';
 import { createPaint } from './paint.js';
-import { type FileAccess, type FileRecord, recordedFiles, recordFiles, SYSTEM_FILES } from './recorded-files.js';
+import {
+  type FileAccess,
+  type FileRecord,
+  recordedFiles,
+  recordFiles,
+  SYSTEM_FILES,
+} from './recorded-files.js';
 import { planFile, StartSettingsError } from './start-settings.js';
 
 /**
@@ -72,10 +78,17 @@ export function readHere(request: ReadRequest, files: FileAccess = filesOf(reque
   const { access, record } = recordFiles(files);
   const plan = planFile(options, file, paint, { files: access, routes });
   const { config, warnings, refusedRoutes } = plan;
-  const rest = { config, files: plan.files, warnings, refusedRoutes, record: config.docker === null ? NOTHING : record };
+  const rest = {
+    config,
+    files: plan.files,
+    warnings,
+    refusedRoutes,
+    record: config.docker === null ? NOTHING : record,
+  };
   if (before !== null) return { ...rest, failures: '' };
   // What containers ask for must not fail the tests of the file.
-  const tried = routes.length === 0 ? config : planFile(options, file, paint, { files: recordedFiles(record) }).config;
+  const tried =
+    routes.length === 0 ? config : planFile(options, file, paint, { files: recordedFiles(record) }).config;
   return { ...rest, failures: renderFailures(tried, file, paint) };
 }
 

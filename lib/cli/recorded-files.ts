@@ -23,7 +23,10 @@ const MOST_LETTERS = 8 * 1024 * 1024;
 export const SYSTEM_FILES: FileAccess = { readFile: readRegularFile, readFolder: filesIn };
 
 /** Files that are read through `access`, and are recorded. */
-export function recordFiles(access: FileAccess): { readonly access: FileAccess; readonly record: FileRecord } {
+export function recordFiles(access: FileAccess): {
+  readonly access: FileAccess;
+  readonly record: FileRecord;
+} {
   const texts = new Map<string, string>();
   const folders = new Map<string, readonly string[]>();
   const recording: FileAccess = {

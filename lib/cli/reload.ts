@@ -129,9 +129,7 @@ export class Reload {
     }
   }
 
-  #withRoutes(
-    routes: readonly ContainerRoute[],
-  ): Promise<Pick<SettingsReading, 'config' | 'refusedRoutes'>> {
+  #withRoutes(routes: readonly ContainerRoute[]): Promise<Pick<SettingsReading, 'config' | 'refusedRoutes'>> {
     const file = this.#file;
     if (file === null) return Promise.resolve(planServers(this.#options, { routes }));
     const { inColour } = this.#terminal;

@@ -5,10 +5,10 @@ import { systemClock, TimerWheel } from '../base/timer-wheel.js';
 import { formatDuration, ValueError } from '../base/units.js';
 import { serversOf } from '../config/inventory.js';
 import type { Config, ContainerRoute } from '../config/types.js';
+import { DockerEngines } from '../discovery/docker-engines.js';
 import { describeInherited, InheritedSockets } from '../net/inherited-sockets.js';
 import { socketMeans } from '../net/socket-choice.js';
 import { ObserverList } from '../observe/observer-list.js';
-import { DockerEngines } from '../discovery/docker-engines.js';
 import { CertificateError } from '../tls/finding.js';
 import { AuthorityError, authorityFile, authorityFolder } from '../tls/local-authority.js';
 import { AdminDoor } from './admin-door.js';
@@ -100,7 +100,8 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
     const alone = makePlan(options, context, file, demo, { files: access });
     included = alone.config.included;
     context.stderr.write(alone.warnings);
-    if (alone.config.docker === null) return await balance(alone, options, { ...context, engines, containers });
+    if (alone.config.docker === null)
+      return await balance(alone, options, { ...context, engines, containers });
     containers.follow(alone.config.docker);
     await containers.first(alone.config.timeouts.discovery);
     const routes = containers.current;

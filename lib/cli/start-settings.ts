@@ -75,7 +75,13 @@ export function planDemo(options: RunOptions, servers: readonly DemoServer[]): S
 
 /** Servers from the command line, everything else by default. */
 export function planServers(options: RunOptions, additions: Additions = {}): StartSettings {
-  return compile('', { ...askedFor(options), listen: listenSetting(options, '') }, null, undefined, additions);
+  return compile(
+    '',
+    { ...askedFor(options), listen: listenSetting(options, '') },
+    null,
+    undefined,
+    additions,
+  );
 }
 
 /** `host`: with a colon at its end; empty for every interface. */
@@ -111,10 +117,7 @@ export function pathOption(file: string | null): string {
 }
 
 /** The text of a configuration file. Throws a StartSettingsError when it cannot be read. */
-export function readConfig(
-  file: string,
-  read: FileAccess['readFile'] = SYSTEM_FILES.readFile,
-): string {
+export function readConfig(file: string, read: FileAccess['readFile'] = SYSTEM_FILES.readFile): string {
   try {
     return read(file);
   } catch (error) {

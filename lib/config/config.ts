@@ -71,7 +71,8 @@ export function loadConfig(text: string, options: LoadOptions = {}): LoadResult 
       ? buildWithRoutes(merged, routes, compileNode)
       : { result: compileNode(merged).result, refusedRoutes: [] };
   const all = { ...result, files: [...files, ...result.files], included, refusedRoutes };
-  if (!needsRoute || !result.ok || result.config.docker !== null || everyRoute(result.config).length > 0) return all;
+  if (!needsRoute || !result.ok || result.config.docker !== null || everyRoute(result.config).length > 0)
+    return all;
   const none = toProblems([NO_ROUTE], merged, sources, []);
   return { ok: false, problems: none, files: all.files, included, refusedRoutes };
 }

@@ -58,7 +58,9 @@ export function addRoutes(document: MapNode, routes: readonly ContainerRoute[]):
 
 /** The routes that a problem at `path` is about, and those beside them that it may be about. */
 export function routesAt(path: Path, { places }: Extended): readonly ContainerRoute[] {
-  const found = places.filter((place) => startsWith(path, place.path) || (path.length > 0 && startsWith(place.path, path)));
+  const found = places.filter(
+    (place) => startsWith(path, place.path) || (path.length > 0 && startsWith(place.path, path)),
+  );
   return found.map(({ route }) => route);
 }
 
@@ -70,7 +72,12 @@ function startsWith(path: Path, beginning: Path): boolean {
  * Why not; empty when it was added. All of a host is the path / of it: what is said at the host itself would hold for its other
  * paths too, which other containers ask for.
  */
-function addRoute(entries: Map<string, Entry>, route: ContainerRoute, at: Path, places: RoutePlace[]): string {
+function addRoute(
+  entries: Map<string, Entry>,
+  route: ContainerRoute,
+  at: Path,
+  places: RoutePlace[],
+): string {
   const { host, path } = route;
   const own = path === null ? ACTIONS.find((key) => entries.has(key)) : undefined;
   if (own !== undefined) return `the settings file has ${own} for ${host ?? 'all requests'}`;

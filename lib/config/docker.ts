@@ -5,7 +5,13 @@ import { readCertificates, readKey } from './pem-files.js';
 import { each, type Report } from './report.js';
 import type { DockerSetting, DockerSettings, DockerSourceSetting } from './settings.js';
 import type { Path } from './tree.js';
-import type { ContainerChoice, ContainerLabel, DockerEngineConfig, DockerSourceConfig, ProviderConfig } from './types.js';
+import type {
+  ContainerChoice,
+  ContainerLabel,
+  DockerEngineConfig,
+  DockerSourceConfig,
+  ProviderConfig,
+} from './types.js';
 
 interface Deps {
   readonly report: Report;

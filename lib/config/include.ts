@@ -139,7 +139,9 @@ class IncludeReader {
     try {
       const isWanted = matcher(pattern);
       const { readFolder = filesIn } = this.#source;
-      const found = readFolder(path).filter((name) => isWanted(name) && !from.chain.includes(join(path, name)));
+      const found = readFolder(path).filter(
+        (name) => isWanted(name) && !from.chain.includes(join(path, name)),
+      );
       return found.map((name) => join(folder, name)).sort();
     } catch (error) {
       this.#broken(span, `${name} cannot be read: ${whyUnreadable(error)}`);

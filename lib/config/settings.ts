@@ -249,6 +249,12 @@ export interface Settings {
    */
   readonly dns?: DnsSettings;
   /**
+   * Whether labels of containers make routes: lb.host, lb.path, lb.port and others, as docs/discovery.md has them.
+   * Routes come and go with the containers; hosts and paths of this file take precedence. The engine is asked by GET
+   * only. true: the engine of DOCKER_HOST, or of /var/run/docker.sock. Default: false.
+   */
+  readonly docker?: DockerSetting;
+  /**
    * When a failed request is sent to another server. Never after the client has received part of a response; and a
    * request that must not be processed twice (POST) only if nothing of it was sent. false: no retries. Default: true.
    */
@@ -691,6 +697,79 @@ export interface ServerTlsSettings {
 /** True, false, or a map such as { server_name: api.internal }. */
 export type ServerTlsSetting = boolean | ServerTlsSettings;
 
+/** True, false, or a map such as network: web. */
+export interface DockerSettings {
+  /** Only containers that have this label, or all of these labels, are looked at. */
+  readonly label?: ContainerLabelsSetting;
+  /**
+   * Where the engine listens: unix:///var/run/docker.sock or tcp://host:port. By default what DOCKER_HOST says, or
+   * /var/run/docker.sock.
+   */
+  readonly socket?: DockerSocketSetting;
+  /**
+   * The certificates for an engine at tcp://. ca: the authorities that its certificate is verified with, in place of
+   * those of the system. cert and key: the certificate that it asks for.
+   */
+  readonly tls?: DockerTlsSettings;
+  /**
+   * The network by which containers are reached, as the engine or the compose file calls it. By default one that they
+   * share with lb; outside of containers all are reached.
+   */
+  readonly network?: DockerNetworkSetting;
+}
+
+/** True, false, or a map such as network: web. */
+export type DockerSetting = boolean | DockerSettings;
+
+/** A label such as lb.service=api, or a map with a label. */
+export interface DockerSourceSettings {
+  /** The label that containers must have, as name or name=value, or several that they must all have. */
+  readonly label?: ContainerLabelsSetting;
+  /** In place of label: the containers whose own labels ask for this host and path (lb.host, lb.path). */
+  readonly route?: string;
+  /**
+   * The port in the containers. By default what the label lb.port says, or the only port that the container exposes.
+   */
+  readonly port?: number;
+  /**
+   * Where the engine listens: unix:///var/run/docker.sock or tcp://host:port. By default what DOCKER_HOST says, or
+   * /var/run/docker.sock.
+   */
+  readonly socket?: DockerSocketSetting;
+  /**
+   * The certificates for an engine at tcp://. ca: the authorities that its certificate is verified with, in place of
+   * those of the system. cert and key: the certificate that it asks for.
+   */
+  readonly tls?: DockerTlsSettings;
+  /**
+   * The network by which containers are reached, as the engine or the compose file calls it. By default one that they
+   * share with lb; outside of containers all are reached.
+   */
+  readonly network?: DockerNetworkSetting;
+}
+
+/** A label such as lb.service=api, or a map with a label. */
+export type DockerSourceSetting = string | DockerSourceSettings;
+
+/** A label such as lb.service=api, or a list of labels. */
+export type ContainerLabelsSetting = string | readonly string[];
+
+/** Unix:///var/run/docker.sock or tcp://host:port. */
+export type DockerSocketSetting = string;
+
+/** The name of a network. */
+export type DockerNetworkSetting = string;
+
+/** A map with ca, cert and key. */
+export interface DockerTlsSettings {
+  /** A PEM file of the authorities that the certificate of the engine is verified with. */
+  readonly ca?: FileNameSetting;
+  /** A PEM file with the certificate that the engine asks for. */
+  readonly cert?: FileNameSetting;
+  /** The PEM file of its key, if the certificate's file does not have it. */
+  readonly key?: FileNameSetting;
+}
+
 /** An http:// or https:// URL, or a map with a url. */
 export interface HttpSourceSettings {
   /** The URL that is asked. */
@@ -815,6 +894,13 @@ export interface ServerSettings {
    * ones. The other keys of this entry apply to every server that comes from it.
    */
   readonly kubernetes?: KubernetesSourceSetting;
+  /**
+   * Containers that have a label, in place of an address. Those that run, and are healthy where they say so, are
+   * servers; one that is told to stop gets no new request from then on. The engine is asked by GET only. The other
+   * keys of this entry apply to every server that comes from it; labels of a container (lb.port, lb.weight,
+   * lb.network and others) apply to that one.
+   */
+  readonly docker?: DockerSourceSetting;
   /** How often http is asked. Default: "30s". */
   readonly every?: DurationSetting;
 }

@@ -69,114 +69,130 @@ function run(t: Test, engine: DockerEngine, args: readonly string[]) {
   return start(t, args, { env: { DOCKER_HOST: `unix://${engine.socket}` } });
 }
 
-t.test('--docker: routes come and go with containers, and the members of a route without a reload', async (t) => {
-  const [one, two, three] = [
-    await mango(t, '1', { 'lb.host': 'mango.test' }),
-    await mango(t, '2', { 'lb.host': 'mango.test' }),
-    await mango(t, '3', { 'lb.host': 'other.test', 'lb.path': '/api' }),
-  ];
-  const engine = await engineOf(t, one);
-  const program = run(t, engine, ['0', '--docker', '--admin', '0']);
-  const target = await url(program);
-  t.equal(await get(target, 'mango.test'), '200 Hello from mango-1', 'there is no moment without the route');
-  t.match(await get(target, 'other.test', '/api/x'), /^404/);
+t.test(
+  '--docker: routes come and go with containers, and the members of a route without a reload',
+  async (t) => {
+    const [one, two, three] = [
+      await mango(t, '1', { 'lb.host': 'mango.test' }),
+      await mango(t, '2', { 'lb.host': 'mango.test' }),
+      await mango(t, '3', { 'lb.host': 'other.test', 'lb.path': '/api' }),
+    ];
+    const engine = await engineOf(t, one);
+    const program = run(t, engine, ['0', '--docker', '--admin', '0']);
+    const target = await url(program);
+    t.equal(
+      await get(target, 'mango.test'),
+      '200 Hello from mango-1',
+      'there is no moment without the route',
+    );
+    t.match(await get(target, 'other.test', '/api/x'), /^404/);
 
-  engine.set(one, two);
-  engine.emit('start', 'a2');
-  await gets(target, 'mango.test', '/', /mango-2/);
-  t.notMatch(program.stderr, /routes of containers/, 'a member is no reason to reload');
+    engine.set(one, two);
+    engine.emit('start', 'a2');
+    await gets(target, 'mango.test', '/', /mango-2/);
+    t.notMatch(program.stderr, /routes of containers/, 'a member is no reason to reload');
 
-  engine.set(one, two, three);
-  engine.emit('start', 'a3');
-  await gets(target, 'other.test', '/api', /200 Hello from mango-3/);
-  await program.onStderr(/routes of containers: other\.test\/api came/);
-  t.match(await get(target, 'other.test', '/'), /^404/);
+    engine.set(one, two, three);
+    engine.emit('start', 'a3');
+    await gets(target, 'other.test', '/api', /200 Hello from mango-3/);
+    await program.onStderr(/routes of containers: other\.test\/api came/);
+    t.match(await get(target, 'other.test', '/'), /^404/);
 
-  engine.emit('kill', 'a1', { signal: '15' });
-  await program.onStderr(/mango-1 left|left.*mango-1/i);
-  for (let i = 0; i < 6; i++) t.equal(await get(target, 'mango.test'), '200 Hello from mango-2');
+    engine.emit('kill', 'a1', { signal: '15' });
+    await program.onStderr(/mango-1 left|left.*mango-1/i);
+    for (let i = 0; i < 6; i++) t.equal(await get(target, 'mango.test'), '200 Hello from mango-2');
 
-  engine.set({ ...one, state: 'exited' }, { ...two, state: 'exited' });
-  engine.emit('die', 'a2');
-  engine.emit('destroy', 'a3');
-  await gets(target, 'other.test', '/api', /^404/);
-  t.match(await get(target, 'mango.test'), /^503/, 'stopped containers keep their route');
-  engine.set();
-  engine.emit('destroy', 'a1');
-  await gets(target, 'mango.test', '/', /^404/);
-  engine.set(two);
-  engine.emit('start', 'a2');
-  await gets(target, 'mango.test', '/', /mango-2/);
-  program.child.kill('SIGTERM');
-  t.equal(await program.end(), 0);
-  t.ok(
-    engine.requests.every((line) => line.startsWith('GET ')),
-    'the engine was only asked',
-  );
-});
+    engine.set({ ...one, state: 'exited' }, { ...two, state: 'exited' });
+    engine.emit('die', 'a2');
+    engine.emit('destroy', 'a3');
+    await gets(target, 'other.test', '/api', /^404/);
+    t.match(await get(target, 'mango.test'), /^503/, 'stopped containers keep their route');
+    engine.set();
+    engine.emit('destroy', 'a1');
+    await gets(target, 'mango.test', '/', /^404/);
+    engine.set(two);
+    engine.emit('start', 'a2');
+    await gets(target, 'mango.test', '/', /mango-2/);
+    program.child.kill('SIGTERM');
+    t.equal(await program.end(), 0);
+    t.ok(
+      engine.requests.every((line) => line.startsWith('GET ')),
+      'the engine was only asked',
+    );
+  },
+);
 
-t.test('docker in a file: what the file says stays, bad labels are told, and SIGHUP keeps the routes', async (t) => {
-  const own = await startFixtureServer({ name: 'own' });
-  t.teardown(() => own.close());
-  const good = await mango(t, '1', { 'lb.host': 'mango.test', 'lb.path': '/api' });
-  const bad = await mango(t, '2', { 'lb.host': 'mango.test', 'lb.path': '/api', 'lb.weight': 'much' });
-  const taken = await mango(t, '3', { 'lb.host': 'file.test' });
-  const engine = await engineOf(t, good, bad, taken);
-  const file = join(t.testdir({}), 'lb.yaml');
-  const write = (more: string): void =>
-    writeFileSync(
-      file,
-      `listen: 127.0.0.1:0
+t.test(
+  'docker in a file: what the file says stays, bad labels are told, and SIGHUP keeps the routes',
+  async (t) => {
+    const own = await startFixtureServer({ name: 'own' });
+    t.teardown(() => own.close());
+    const good = await mango(t, '1', { 'lb.host': 'mango.test', 'lb.path': '/api' });
+    const bad = await mango(t, '2', { 'lb.host': 'mango.test', 'lb.path': '/api', 'lb.weight': 'much' });
+    const taken = await mango(t, '3', { 'lb.host': 'file.test' });
+    const engine = await engineOf(t, good, bad, taken);
+    const file = join(t.testdir({}), 'lb.yaml');
+    const write = (more: string): void =>
+      writeFileSync(
+        file,
+        `listen: 127.0.0.1:0
 docker: true
 hosts:
   - { host: file.test, servers: ["${own.address}"] }
 ${more}tests:
   - { request: GET http://mango.test/api, expect: { status: 404 } }
 `,
+      );
+    write('');
+    const program = run(t, engine, ['-c', file, '--admin', '0']);
+    const target = await url(program);
+    t.equal(await get(target, 'file.test'), '200 Hello from own');
+    t.equal(await get(target, 'mango.test', '/api'), '200 Hello from mango-1');
+    t.match(program.stderr, /mango-2: lb\.weight: expected a number from 0 to 256, got "much"/);
+    t.match(program.stderr, /mango-3: the settings file has servers for file\.test/);
+
+    // A file that is broken by now, and a change of containers.
+    writeFileSync(file, 'servers: [nonsense]');
+    const more = await mango(t, '4', { 'lb.host': 'more.test' });
+    engine.set(good, bad, taken, more);
+    engine.emit('start', 'a4');
+    await gets(target, 'more.test', '/', /200 Hello from mango-4/);
+    t.equal(await get(target, 'file.test'), '200 Hello from own');
+
+    write('  - { host: new.test, respond: { body: here } }\n');
+    program.child.kill('SIGHUP');
+    await program.onStderr(/reloaded .*lb\.yaml/);
+    t.equal(await get(target, 'new.test'), '200 here');
+    t.equal(await get(target, 'more.test'), '200 Hello from mango-4');
+
+    writeFileSync(
+      file,
+      `listen: 127.0.0.1:0\nhosts:\n  - { host: file.test, servers: ["${own.address}"] }\n`,
     );
-  write('');
-  const program = run(t, engine, ['-c', file, '--admin', '0']);
-  const target = await url(program);
-  t.equal(await get(target, 'file.test'), '200 Hello from own');
-  t.equal(await get(target, 'mango.test', '/api'), '200 Hello from mango-1');
-  t.match(program.stderr, /mango-2: lb\.weight: expected a number from 0 to 256, got "much"/);
-  t.match(program.stderr, /mango-3: the settings file has servers for file\.test/);
+    program.child.kill('SIGHUP');
+    await gets(target, 'more.test', '/', /^404/);
+    program.child.kill('SIGTERM');
+    t.equal(await program.end(), 0);
+  },
+);
 
-  // A file that is broken by now, and a change of containers.
-  writeFileSync(file, 'servers: [nonsense]');
-  const more = await mango(t, '4', { 'lb.host': 'more.test' });
-  engine.set(good, bad, taken, more);
-  engine.emit('start', 'a4');
-  await gets(target, 'more.test', '/', /200 Hello from mango-4/);
-  t.equal(await get(target, 'file.test'), '200 Hello from own');
-
-  write('  - { host: new.test, respond: { body: here } }\n');
-  program.child.kill('SIGHUP');
-  await program.onStderr(/reloaded .*lb\.yaml/);
-  t.equal(await get(target, 'new.test'), '200 here');
-  t.equal(await get(target, 'more.test'), '200 Hello from mango-4');
-
-  writeFileSync(file, `listen: 127.0.0.1:0\nhosts:\n  - { host: file.test, servers: ["${own.address}"] }\n`);
-  program.child.kill('SIGHUP');
-  await gets(target, 'more.test', '/', /^404/);
-  program.child.kill('SIGTERM');
-  t.equal(await program.end(), 0);
-});
-
-t.test('an engine that is not there yet: the program starts, says so, and follows when it comes', async (t) => {
-  const one = await mango(t, '1', { 'lb.host': 'mango.test' });
-  const engine = await engineOf(t, one);
-  engine.mood = 'broken';
-  const program = run(t, engine, ['0', '--docker']);
-  const target = await url(program);
-  await program.onStderr(/docker routes: .*it is not ready/);
-  t.match(await get(target, 'mango.test'), /^404/);
-  engine.mood = 'answering';
-  await gets(target, 'mango.test', '/', /200 Hello from mango-1/);
-  engine.cut();
-  engine.mood = 'broken';
-  await program.onStderr(/the stream of events has ended/);
-  t.equal(await get(target, 'mango.test'), '200 Hello from mango-1', 'what was known stays');
-  program.child.kill('SIGTERM');
-  t.equal(await program.end(), 0);
-});
+t.test(
+  'an engine that is not there yet: the program starts, says so, and follows when it comes',
+  async (t) => {
+    const one = await mango(t, '1', { 'lb.host': 'mango.test' });
+    const engine = await engineOf(t, one);
+    engine.mood = 'broken';
+    const program = run(t, engine, ['0', '--docker']);
+    const target = await url(program);
+    await program.onStderr(/docker routes: .*it is not ready/);
+    t.match(await get(target, 'mango.test'), /^404/);
+    engine.mood = 'answering';
+    await gets(target, 'mango.test', '/', /200 Hello from mango-1/);
+    engine.cut();
+    engine.mood = 'broken';
+    await program.onStderr(/the stream of events has ended/);
+    t.equal(await get(target, 'mango.test'), '200 Hello from mango-1', 'what was known stays');
+    program.child.kill('SIGTERM');
+    t.equal(await program.end(), 0);
+  },
+);

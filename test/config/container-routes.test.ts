@@ -16,7 +16,13 @@ const TERMS: RouteTerms = {
 function route(text: string, terms: Partial<RouteTerms> = {}): ContainerRoute {
   const at = text.indexOf('/');
   const host = text === '*' || at === 0 ? null : at < 0 ? text : text.slice(0, at).trim();
-  return { route: text, host, path: at < 0 ? null : text.slice(at), by: 'mango-1', terms: { ...TERMS, ...terms } };
+  return {
+    route: text,
+    host,
+    path: at < 0 ? null : text.slice(at),
+    by: 'mango-1',
+    terms: { ...TERMS, ...terms },
+  };
 }
 
 function load(text: string, ...routes: readonly ContainerRoute[]) {
@@ -29,7 +35,10 @@ function load(text: string, ...routes: readonly ContainerRoute[]) {
 /** Each route with its sources and servers. */
 function shape({ hosts, rest }: Config): string[] {
   const scopes = [...hosts.map(({ scope }) => scope), rest];
-  const routes = scopes.flatMap(({ fallback, paths }) => [fallback, ...paths.map(({ scope }) => scope.fallback)]);
+  const routes = scopes.flatMap(({ fallback, paths }) => [
+    fallback,
+    ...paths.map(({ scope }) => scope.fallback),
+  ]);
   return routes.flatMap((one) =>
     one?.action.kind !== 'forward'
       ? []
@@ -42,8 +51,10 @@ function shape({ hosts, rest }: Config): string[] {
   );
 }
 
-t.test('routes of containers are added to those of the file, which is still right about its lines', async (t) => {
-  const text = `docker: true
+t.test(
+  'routes of containers are added to those of the file, which is still right about its lines',
+  async (t) => {
+    const text = `docker: true
 servers: [localhost:1]
 hosts:
   - host: a.test
@@ -52,31 +63,34 @@ hosts:
     servers: [localhost:3]
     paths: [{ path: /own, servers: [localhost:4] }]
 `;
-  const before = load(text).config;
-  const { config, refused } = load(
-    text,
-    route('a.test/api'),
-    route('b2.test/api'),
-    route('c.test'),
-    route('c.test/api'),
-    route('/img'),
-  );
-  t.same(shape(config), [
-    'a.test: localhost:2',
-    'a.test/api: docker route a.test/api',
-    'b.test: localhost:3',
-    'b.test/own: localhost:4',
-    'b.test/api: docker route b2.test/api',
-    'c.test/: docker route c.test',
-    'c.test/api: docker route c.test/api',
-    'default: localhost:1',
-    '/img: docker route /img',
-  ]);
-  t.same(refused, []);
-  t.equal(config.hosts[1]?.scope.fallback?.line, 6);
-  t.equal(config.hosts[2]?.scope.fallback?.line, 0);
-  t.same(load(text).config, before, 'the settings of the file are left as they are');
-});
+    const before = load(text).config;
+    const { config, refused } = load(
+      text,
+      route('a.test/api'),
+      route('b2.test/api'),
+      route('c.test'),
+      route('c.test/api'),
+      route('/img'),
+    );
+    t.same(shape(config), [
+      'a.test: localhost:2',
+      'a.test/api: docker route a.test/api',
+      'b.test: localhost:3',
+      'b.test/own: localhost:4',
+      'b.test/api: docker route b2.test/api',
+      // What the file says of all requests, which no request for this host meets.
+      'c.test: localhost:1',
+      'c.test/: docker route c.test',
+      'c.test/api: docker route c.test/api',
+      'default: localhost:1',
+      '/img: docker route /img',
+    ]);
+    t.same(refused, []);
+    t.equal(config.hosts[1]?.scope.fallback?.line, 6);
+    t.equal(config.hosts[2]?.scope.fallback?.line, 0);
+    t.same(load(text).config, before, 'the settings of the file are left as they are');
+  },
+);
 
 t.test('the file takes precedence', async (t) => {
   const text = `docker: true
@@ -91,7 +105,7 @@ hosts:
     'mango-1: a.test: the settings file has respond for a.test',
     'mango-1: /img: the settings file has /img',
   ]);
-  t.same(shape(config), ['b.test/: docker route b.test', 'default: localhost:1']);
+  t.same(shape(config), ['b.test: localhost:1', 'b.test/: docker route b.test', 'default: localhost:1']);
 });
 
 t.test('labels come to settings', async (t) => {
@@ -116,7 +130,9 @@ t.test('labels come to settings', async (t) => {
       group: {
         algorithm: { name: 'least_connections' },
         healthCheck: { path: '/healthz', interval: 9000 },
-        providers: [{ terms: { tls: { verify: false } }, source: { choice: { kind: 'route', route: 'a.test/api' } } }],
+        providers: [
+          { terms: { tls: { verify: false } }, source: { choice: { kind: 'route', route: 'a.test/api' } } },
+        ],
       },
     },
     sticky: { kind: 'cookie', name: 'lb' },
@@ -138,12 +154,14 @@ t.test('a route that makes no sense is left out, with the reason, and harms no o
 
   const everything = { ...route('/'), route: '~ .*', path: '~ .*' };
   const all = load('docker: true\nservers: [localhost:1]', route('a.test'), everything);
-  t.same(shape(all.config), ['a.test/: docker route a.test', 'default: localhost:1']);
+  t.same(shape(all.config), ['a.test: localhost:1', 'a.test/: docker route a.test', 'default: localhost:1']);
   t.match(all.refused, [/^mango-1: ~ \.\*: never reached/], 'it would be in the way of the file');
 });
 
 t.test('a file with a mistake is refused for that, whatever containers ask for', async (t) => {
-  const result = loadConfig('docker: true\nhosts: [{ host: a.test, servers: [nonsense] }]', { routes: [route('b.test')] });
+  const result = loadConfig('docker: true\nhosts: [{ host: a.test, servers: [nonsense] }]', {
+    routes: [route('b.test')],
+  });
   t.match(result, { ok: false, problems: [{ path: 'hosts[0].servers[0]' }] });
   t.match(loadConfig('', { needsRoute: true }), { ok: false });
   t.match(loadConfig('docker: true', { needsRoute: true }), { ok: true }, 'routes may come later');

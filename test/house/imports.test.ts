@@ -246,6 +246,9 @@ t.test('files that people name are read in one place, which takes regular files 
     'admin/routes.ts',
     'base/regular-file.ts',
     'base/version.ts',
+    // Readers over `readRegularFile`.
+    'cli/read-settings.ts',
+    'cli/recorded-files.ts',
     // That of the compiler, which is handed `readRegularFile`.
     'config/address-file.ts',
     'config/body-file.ts',
