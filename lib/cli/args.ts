@@ -83,16 +83,22 @@ export interface HealthcheckOptions {
 export interface CertsOptions extends CheckOptions {
   /** The admin listener of a running balancer, as written; null: the certificates of the file. */
   readonly admin: string | null;
+  /** Only those that are for this host; null: all. */
+  readonly host: string | null;
+  /** Only those that expire within so many ms; null: all. */
+  readonly within: number | null;
 }
 
 export interface ExplainOptions extends CheckOptions {
   readonly request: AskedRequest;
   /** The address of the client. */
   readonly ip: string;
+  /** Is the request shown as the client sends it, too? */
+  readonly isVerbose: boolean;
 }
 
 export type Command =
-  /** `key`: a key of the settings file; null for the help of the program. */
+  /** `key`: a command, or a key of the settings file; null for the help of the program. */
   | { readonly name: 'help'; readonly key: string | null }
   | { readonly name: 'version' }
   | { readonly name: 'init'; readonly options: InitOptions }
@@ -123,7 +129,9 @@ export function parseArguments(words: readonly string[]): Arguments {
   const read = readWords(words);
   const { values } = read;
   const colour = !values.has('no-color');
-  if (values.has('help')) return { command: { name: 'help', key: null }, colour };
+  const [first] = read.positionals;
+  if (values.has('help'))
+    return { command: { name: 'help', key: isCommand(first) && first !== 'help' ? first : null }, colour };
   if (values.has('version')) return { command: { name: 'version' }, colour };
   return { command: readCommand(read), colour };
 }
@@ -211,7 +219,14 @@ function certsOptions({ values, positionals }: Words): CertsOptions {
     throw new UsageError(`lb certs takes no ${JSON.stringify(unexpected)}: name the file with -c.`);
   const admin = values.get('admin') ?? null;
   if (admin !== null) attempt('--admin', () => adminAddress(admin));
-  return { admin, configFile: values.get('config') ?? null, json: values.has('json') };
+  const within = values.get('within');
+  return {
+    admin,
+    configFile: values.get('config') ?? null,
+    json: values.has('json'),
+    host: values.get('host')?.toLowerCase() ?? null,
+    within: within === undefined ? null : attempt('--within', () => parseDuration(within)),
+  };
 }
 
 function adminAddress(text: string): unknown {
@@ -228,7 +243,8 @@ function explainOptions({ values, positionals, headers }: Words): ExplainOptions
   if (isIP(ip) === 0) throw new UsageError(`--ip ${JSON.stringify(ip)} is not an address such as 192.0.2.1.`);
   const fields = headers.map((text) => attempt('-H', () => readHeader(text)));
   const request = attempt('lb explain', () => readRequest(method, url, fields));
-  return { configFile: values.get('config') ?? null, json: values.has('json'), request, ip };
+  const isVerbose = values.has('verbose');
+  return { configFile: values.get('config') ?? null, json: values.has('json'), request, ip, isVerbose };
 }
 
 /** Whether the words contain --no-color, for when they are too wrong to be parsed. */

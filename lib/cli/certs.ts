@@ -44,9 +44,11 @@ export async function certs(options: CertsOptions, terminals: Terminals): Promis
   }
 }
 
-function ofFile({ configFile, json }: CertsOptions, { stdout }: Terminals): number {
+function ofFile(options: CertsOptions, { stdout }: Terminals): number {
+  const { configFile, json } = options;
   const file = configFile ?? DEFAULT_FILE;
-  const { certificates, findings, included } = examineFile(file);
+  const { certificates: all, findings, included } = examineFile(file);
+  const certificates = all.filter(chosenBy(options));
   if (json) {
     const found = { certificates: certificates.map(toJson), findings: findingsJson(findings, included) };
     stdout.write(`${JSON.stringify({ file, ...found }, null, 2)}\n`);
@@ -77,13 +79,25 @@ const PLAIN = { bold: same, cyan: same, green: same, dim: same, red: same } as u
 async function ofBalancer(options: CertsOptions, { stdout }: Terminals): Promise<number> {
   const client = new AdminClient(findPlace(options, process.env, existsSync));
   try {
-    const certificates = await client.certificates();
+    const isChosen = chosenBy(options);
+    const certificates = (await client.certificates()).filter((one) => isChosen(fromView(one)));
     if (options.json) stdout.write(`${JSON.stringify({ certificates }, null, 2)}\n`);
     else stdout.write(table(certificates.map(fromView), stdout.columns, stdout.paint));
     return certificates.some(({ state }) => state === 'expired') ? 1 : 0;
   } finally {
     client.close();
   }
+}
+
+/** Those for the host, and those that expire in time; a host below a wildcard is one of its names. */
+function chosenBy({
+  host,
+  within,
+}: CertsOptions): (one: Pick<CertificateStatus, 'names' | 'notAfter'>) => boolean {
+  const wildcard = host?.replace(/^[^.]*/, '*');
+  return ({ names, notAfter }) =>
+    (host === null || names.some((name) => name === host || name === wildcard)) &&
+    (within === null || notAfter - Date.now() <= within);
 }
 
 function fromView({ key_type: keyType, not_after: notAfter, ...rest }: CertificateView): Shown {

@@ -37,6 +37,7 @@ async function offer(before: readonly string[], typed: string, known: Known): Pr
   if (operands.length > 1) return [];
   if (ABOUT_A_SERVER.includes(command)) return known.servers();
   if (command === 'completion') return ['bash', 'zsh'];
+  if (command === 'help') return COMMANDS;
   return command === 'explain' ? METHODS : [];
 }
 

@@ -10,7 +10,7 @@ import { readUtf8 } from '../http/percent.js';
 import { escapeForScreen } from '../observe/escape.js';
 import type { Explanation, FirewallOpinions } from '../routing/dry-run/dry-run.js';
 import type { DryRunOutcome, Replied } from '../routing/dry-run/outcome.js';
-import type { RequestParts } from '../routing/dry-run/request-text.js';
+import { type RequestParts, requestBytes } from '../routing/dry-run/request-text.js';
 import type { RuleStep } from '../routing/dry-run/rule-steps.js';
 import type { Absence } from '../routing/dry-run/way.js';
 import { type Line, serverLines } from './explain-servers.js';
@@ -24,6 +24,8 @@ export interface Explained {
   /** The address of the client. */
   readonly peer: string;
   readonly explanation: Explanation;
+  /** Is the request shown as the client sends it, too? */
+  readonly showsReceived: boolean;
 }
 
 const WIDTH = 80;
@@ -60,6 +62,7 @@ export function renderWay(explained: Explained, paint: Paint): string {
   const sections: Section[] = [
     { label: 'listener', lines: [{ text: listenersText(config) }] },
     { label: 'client', lines: clientLines(explanation, peer) },
+    { label: 'it sends', lines: explained.showsReceived ? receivedLines(request) : [] },
     ...guards(({ firewall }) => firewall === config.firewall),
     { label: 'route', lines: routeLines(explanation, place, paint) },
     ...guards(({ firewall }) => firewall !== config.firewall),
@@ -142,6 +145,15 @@ function absenceLines({ host, hostKnown, known, nearest, paths }: Absence, paint
   if (known.length > 0) lines.push({ text: `${hostKnown ? 'its paths' : 'hosts'}: ${list(known)}` });
   if (paths.length > 0) lines.push({ text: `paths for every other host: ${list(paths)}` });
   return lines;
+}
+
+/** The head as the client sends it. */
+function receivedLines(request: Explained['request']): Line[] {
+  return requestBytes(request)
+    .toString('utf8')
+    .trimEnd()
+    .split('\r\n')
+    .map((text) => ({ text }));
 }
 
 /** The head as the server gets it. */

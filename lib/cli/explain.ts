@@ -27,7 +27,14 @@ export function explain(options: ExplainOptions, { stdout, stderr }: Terminals):
   const request = { ...rest, scheme, host: host ?? listenerHost(config, scheme) };
   const found = new DryRun(config).explain(requestBytes(request), options.ip, scheme);
   const explanation = maskExplanation(found, request);
-  const explained = { file, config, request, peer: options.ip, explanation };
+  const explained = {
+    file,
+    config,
+    request,
+    peer: options.ip,
+    explanation,
+    showsReceived: options.isVerbose,
+  };
   stdout.write(
     options.json
       ? `${JSON.stringify({ file, ...explanationJson(explained) }, null, 2)}\n`

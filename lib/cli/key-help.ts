@@ -12,6 +12,11 @@ export interface KeyHelpStreams {
   readonly stderr: Terminal;
 }
 
+/** Is a key of the settings called so? */
+export function isKey(name: string): boolean {
+  return new SettingsReference().find(name).length > 0;
+}
+
 /** Prints the page of one key of the settings file. Returns the exit code: 2 where there is no such key. */
 export function keyHelp(name: string, { stdout, stderr }: KeyHelpStreams): number {
   const reference = new SettingsReference();

@@ -8,6 +8,7 @@ import { type Arguments, parseArguments, refusesColour, UsageError } from './arg
 import { helpText } from './help.js';
 import type { Ask } from './init/questions.js';
 import { KeptSignals, type Launch } from './kept-signals.js';
+import { isCommand } from './options.js';
 import type { RemoteContext } from './remote/remote.js';
 import type { Pause } from './remote/screen.js';
 import { ServiceManager } from './service-manager.js';
@@ -47,7 +48,14 @@ export async function main(launch: Launch): Promise<void> {
         stdout.write(helpText(programName(), stdout.paint));
         return;
       }
-      const { keyHelp } = await import('./key-help.js');
+      const { isKey, keyHelp } = await import('./key-help.js');
+      if (isCommand(key)) {
+        const { commandHelp } = await import('./command-help.js');
+        stdout.write(commandHelp(key, programName(), stdout.paint));
+        // Some keys of the settings are called like a command.
+        if (!isKey(key)) return;
+        stdout.write('\n');
+      }
       process.exitCode = keyHelp(key, { stdout, stderr });
       return;
     }

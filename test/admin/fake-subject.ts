@@ -34,6 +34,8 @@ interface Server {
   state: ServerState;
   weight: number;
   readonly fromFile: boolean;
+  why?: string;
+  until?: number;
 }
 
 /** A balancer that only remembers what it was told. */
@@ -188,7 +190,7 @@ export class FakeSubject implements AdminTarget {
     };
   }
 
-  #serverStatus({ name, address, state, weight, fromFile }: Server): ServerStatus {
+  #serverStatus({ name, address, state, weight, fromFile, why = '', until }: Server): ServerStatus {
     return {
       name,
       address,
@@ -197,6 +199,8 @@ export class FakeSubject implements AdminTarget {
       routesDown: this.downSince === null ? [] : ['default'],
       state,
       since: 1_700_000_000_000,
+      why,
+      until: until ?? null,
       backup: false,
       weight,
       effectiveWeight: weight,

@@ -77,6 +77,7 @@ t.test('check and explain', async (t) => {
     options: {
       ...check,
       ip: '::1',
+      isVerbose: false,
       request: {
         scheme: null,
         method: 'GET',

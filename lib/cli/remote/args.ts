@@ -71,7 +71,11 @@ function readAction(name: RemoteName, [first = '', second = '']: readonly string
       return { kind: name, client: first };
     case 'upgrade':
       return { kind: name, timeoutMs: readTimeout(values.get('timeout')) };
-    case 'bans':
+    case 'bans': {
+      const [client = null, rule = null] = [values.get('client'), values.get('rule')];
+      if (client !== null) readValue('--client', () => parseNetwork(client));
+      return { kind: name, client, rule };
+    }
     case 'reload':
     case 'top':
       return { kind: name };

@@ -23,7 +23,14 @@ export type Action =
   | { readonly kind: 'unban'; readonly client: string }
   /** `timeoutMs`: null for the default of the balancer. */
   | { readonly kind: 'upgrade'; readonly timeoutMs: number | null }
-  | { readonly kind: 'bans' | 'reload' | 'top' };
+  | {
+      readonly kind: 'bans';
+      /** An address or CIDR; null: every client. */
+      readonly client: string | null;
+      /** A part of the name of a firewall; null: every one. */
+      readonly rule: string | null;
+    }
+  | { readonly kind: 'reload' | 'top' };
 
 /** Which admin listener to ask. */
 export interface AdminAddressOptions {

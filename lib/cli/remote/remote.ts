@@ -1,3 +1,5 @@
+import { AddressSet } from '../../base/address-set.js';
+import { parseNetwork } from '../../config/network.js';
 import { escapeForScreen } from '../../observe/escape.js';
 import { clockTime } from '../../observe/timestamps.js';
 import { count, humanDuration } from '../error-text.js';
@@ -15,7 +17,7 @@ import { bansText, statusText } from './status-text.js';
 import { tail } from './tail.js';
 import { glance, watchTop } from './top.js';
 import { topLines } from './top-text.js';
-import type { ServerView, StatusView } from './view.js';
+import type { BansView, ServerView, StatusView } from './view.js';
 
 /** The parts of the process that a command for a running balancer uses. */
 export interface RemoteContext {
@@ -106,7 +108,7 @@ class Conversation {
       case 'tail':
         return tail(this.#client, action.filter, this.#json, this.#context);
       case 'bans':
-        return this.#bans();
+        return this.#bans(action);
       case 'unban':
         return this.#unban(action.client);
       case 'reload':
@@ -229,9 +231,9 @@ class Conversation {
     this.#warnOfRoutes({ routes_down: down.map((route) => route.name) });
   }
 
-  async #bans(): Promise<void> {
+  async #bans({ client, rule }: Extract<Action, { kind: 'bans' }>): Promise<void> {
     const { stdout } = this.#context;
-    const bans = await this.#client.bans();
+    const bans = chosenBans(await this.#client.bans(), client, rule);
     if (this.#json) this.#print(bans);
     else stdout.write(bansText(bans, { width: stdout.columns, paint: stdout.paint }));
   }
@@ -282,6 +284,17 @@ class Conversation {
     const { stdout, keyboard, signals, pause } = this.#context;
     return new Screen({ terminal: stdout, keyboard, signals, pause });
   }
+}
+
+/** The bans of clients in a network (for IPv6 those whose /64 begins there), and of a firewall. */
+function chosenBans(all: BansView, client: string | null, rule: string | null): BansView {
+  if (client === null && rule === null) return all;
+  const network = client === null ? null : new AddressSet([parseNetwork(client).text]);
+  const bans = all.bans.filter(
+    (ban) =>
+      network?.has(ban.client.replace(/\/\d+$/, '')) !== false && (rule === null || ban.rule.includes(rule)),
+  );
+  return { total: bans.length, bans };
 }
 
 /** How people call it. */

@@ -27,6 +27,22 @@ const HOME = '\x1b[H';
 const END_OF_LINE = '\x1b[K';
 const END_OF_SCREEN = '\x1b[J';
 const CTRL_C = '\x03';
+/** What terminals send for keys that have a name. */
+const KEYS: ReadonlyMap<string, string> = new Map([
+  ['\x1b[A', 'up'],
+  ['\x1bOA', 'up'],
+  ['k', 'up'],
+  ['\x1b[B', 'down'],
+  ['\x1bOB', 'down'],
+  ['j', 'down'],
+  ['\x1b[5~', 'page up'],
+  ['\x1b[6~', 'page down'],
+  [' ', 'page down'],
+  ['\x1b[H', 'home'],
+  ['\x1b[1~', 'home'],
+  ['\x1b[F', 'end'],
+  ['\x1b[4~', 'end'],
+]);
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
@@ -36,13 +52,22 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export class Screen {
   readonly #context: ScreenContext;
   readonly #left = new AbortController();
+  #redraw: (key: string) => readonly string[] | null = () => null;
 
   constructor(context: ScreenContext) {
     this.#context = context;
   }
 
-  /** Shows the result of `draw` every `interval` ms. Rejects with the error of `draw`, after restoring the window. */
-  async run(draw: () => Promise<readonly string[]>, interval: number): Promise<void> {
+  /**
+   * Shows the result of `draw` every `interval` ms. Rejects with the error of `draw`, after restoring the window. `redraw` is
+   * called with the name of a key, and returns what is to be shown at once; null: nothing new.
+   */
+  async run(
+    draw: () => Promise<readonly string[]>,
+    interval: number,
+    redraw: (key: string) => readonly string[] | null = () => null,
+  ): Promise<void> {
+    this.#redraw = redraw;
     const { signal } = this.#left;
     const left = new Promise<null>((resolve) => signal.addEventListener('abort', () => resolve(null)));
     this.#open();
@@ -59,7 +84,15 @@ export class Screen {
   }
 
   readonly #onKeys = (bytes: Buffer): void => {
-    if (/[qQ]/.test(bytes.toString('latin1')) || bytes.includes(CTRL_C)) this.#left.abort();
+    const text = bytes.toString('latin1');
+    if (/[qQ]/.test(text) || bytes.includes(CTRL_C)) {
+      this.#left.abort();
+      return;
+    }
+    for (const [key] of text.matchAll(/\x1b\[[\d;]*[A-Za-z~]|\x1bO[A-Z]|./gs)) {
+      const lines = this.#redraw(KEYS.get(key) ?? key);
+      if (lines !== null) this.#show(lines);
+    }
   };
 
   readonly #onSignal = (): void => this.#left.abort();

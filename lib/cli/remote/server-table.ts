@@ -1,4 +1,5 @@
 import { escapeForScreen } from '../../observe/escape.js';
+import { clockTime } from '../../observe/timestamps.js';
 import type { Paint } from '../paint.js';
 import { type Column, renderTable } from './columns.js';
 import { age, grouped, latency, percent } from './figures.js';
@@ -55,9 +56,21 @@ export function serverTable(
     { heading: 'SHARE', right: true, text: ({ share }) => percent(share) },
     { heading: 'P50', right: true, text: ({ latency: of }) => latency(of?.p50), dispensable: 8 },
     { heading: 'P99', right: true, text: ({ latency: of }) => latency(of?.p99), dispensable: 5 },
-    { heading: 'NOTE', text: noteOf, tint: (_, paint) => paint.dim, dispensable: 1, atLeast: 8 },
+    {
+      heading: 'NOTE',
+      text: (server) => noteOf(server, now),
+      tint: (_, paint) => paint.dim,
+      dispensable: 1,
+      atLeast: 8,
+    },
   ];
   return renderTable(columns, servers, width, paint);
+}
+
+/** A check that fails says more than nothing, also of a server that is up. */
+function whyOf({ why, last_check: check }: ServerView): string {
+  if (why) return escapeForScreen(why);
+  return check?.ok === false ? escapeForScreen(check.result) : '';
 }
 
 /** Empty when it says no more than the name. */
@@ -67,7 +80,7 @@ function addressOf({ name, address, tls }: ServerView): string {
 }
 
 /** `3`, or `1/3` during slow start. */
-function weightOf({ weight, effective_weight: effective }: ServerView): string {
+export function weightOf({ weight, effective_weight: effective }: ServerView): string {
   const isStarting = effective > 0 && effective < weight;
   return isStarting ? `${Math.round(effective * 10) / 10}/${weight}` : String(weight);
 }
@@ -87,10 +100,11 @@ function originOf({ from_file: isListed, source }: ServerView): string {
   return isListed ? '' : 'added';
 }
 
-/** Advice on what to run next. */
-function noteOf(server: ServerView): string {
+/** Why it is out and until when, and what is special about it. `now` is ms since the epoch. */
+export function noteOf(server: ServerView, now: number): string {
   const notes = [
-    server.last_check?.ok === false ? escapeForScreen(server.last_check.result) : '',
+    whyOf(server),
+    server.until && server.until > now ? `until ${clockTime(server.until)}` : '',
     server.bound > 0 ? `${grouped(server.bound)} bound` : '',
     server.backup ? 'backup' : '',
     server.tls?.verify === false ? 'certificate not verified' : '',

@@ -4,10 +4,10 @@ import { clockTime } from '../../observe/timestamps.js';
 import { count, humanDuration } from '../error-text.js';
 import type { Paint } from '../paint.js';
 import { type Column, renderTable } from './columns.js';
-import { age, grouped, latency, percent } from './figures.js';
-import { serverTable } from './server-table.js';
+import { age, grouped, percent } from './figures.js';
+import { routeTable } from './route-table.js';
 import { threadTable } from './thread-text.js';
-import type { BansView, BanView, MaintenanceView, RouteView, StatusView } from './view.js';
+import type { BansView, BanView, MaintenanceView, StatusView } from './view.js';
 
 /** The size and colours of the output. */
 export interface Look {
@@ -20,8 +20,7 @@ export function statusText(status: StatusView, { width, paint }: Look): string {
   const now = status.started_at + status.uptime_ms;
   const parts = [
     `${summary(status, paint)}${requestsLine(status, paint)}`,
-    renderTable(ROUTES, status.routes, width, paint),
-    serverTable(status.servers, now, width, paint),
+    routeTable(status.routes, now, width, paint),
     threadTable(status.threads, now, width, paint),
     remarks(status, paint),
   ];
@@ -58,37 +57,6 @@ function requestsLine({ clients, requests }: StatusView, paint: Paint): string {
   });
   const spoken = [`${grouped(total)} request${total === 1 ? '' : 's'}`, ...shares];
   return `${spoken.join('  ')}  ${paint.dim(`${grouped(inFlight)} in flight, ${count(clients, 'client')}`)}\n`;
-}
-
-const ROUTES: readonly Column<RouteView>[] = [
-  {
-    heading: 'ROUTE',
-    text: ({ name }) => escapeForScreen(name),
-    tint: (_, paint) => paint.bold,
-    atLeast: 14,
-  },
-  { heading: 'USABLE', right: true, text: usable, tint: usableTint },
-  { heading: 'ALGORITHM', text: ({ action, algorithm }) => algorithm || action, dispensable: 2 },
-  { heading: 'REQUESTS', right: true, text: ({ requests }) => grouped(requests) },
-  { heading: 'P50', right: true, text: ({ latency: of }) => latency(of?.p50) },
-  { heading: 'P99', right: true, text: ({ latency: of }) => latency(of?.p99) },
-  { heading: 'FOR', text: forWhom, tint: (_, paint) => paint.dim, dispensable: 1, atLeast: 12 },
-];
-
-/** How requests reach the route, if its name does not say so already. */
-function forWhom({ name, match }: RouteView): string {
-  return match === name ? '' : escapeForScreen(match);
-}
-
-function usable({ action, servers }: RouteView): string {
-  if (action !== 'forward') return '';
-  return `${servers.filter((server) => server.effective_weight > 0).length}/${servers.length}`;
-}
-
-function usableTint({ servers }: RouteView, paint: Paint): (text: string) => string {
-  const left = servers.filter((server) => server.effective_weight > 0).length;
-  if (left === servers.length) return (text) => text;
-  return left === 0 ? paint.red : paint.yellow;
 }
 
 /** How many routes are named as down; the table has all of them. */

@@ -2,6 +2,7 @@ import { AdminError } from './admin-address.js';
 import type { AdminClient } from './client.js';
 import { RateMeter } from './rates.js';
 import { type Pause, Screen, type ScreenContext } from './screen.js';
+import { keysLine, TopOrder } from './top-order.js';
 import { type Glance, topLines } from './top-text.js';
 import type { EventView, TrafficView } from './view.js';
 
@@ -47,8 +48,16 @@ export async function watchTop(client: AdminClient, context: ScreenContext): Pro
   let last = await watcher.look();
   let stop = watcher.listen();
   let isLost = false;
+  let trouble = '';
+  const order = new TopOrder();
+  const lines = (): string[] => {
+    const room = terminal.rows - 1;
+    const shown = topLines(last, room, { width: terminal.columns, paint }, order).slice(0, room);
+    const blanks = Array.from({ length: room - shown.length }, () => '');
+    return [...shown, ...blanks, trouble === '' ? keysLine(order, terminal.columns, paint) : trouble];
+  };
   const draw = async (): Promise<string[]> => {
-    let trouble = '';
+    trouble = '';
     try {
       last = await watcher.look();
       if (isLost) {
@@ -62,13 +71,10 @@ export async function watchTop(client: AdminClient, context: ScreenContext): Pro
       const [what = ''] = error.message.split('. ');
       trouble = `${paint.red(`${what}: trying again`)}, q leaves`;
     }
-    const room = terminal.rows - 1;
-    const lines = topLines(last, room, { width: terminal.columns, paint }).slice(0, room);
-    const blanks = Array.from({ length: room - lines.length }, () => '');
-    return [...lines, ...blanks, trouble === '' ? paint.dim('q leaves') : trouble];
+    return lines();
   };
   try {
-    await new Screen(context).run(draw, INTERVAL_MS);
+    await new Screen(context).run(draw, INTERVAL_MS, (key) => (order.press(key) ? lines() : null));
   } finally {
     stop();
   }

@@ -37,6 +37,7 @@ import type {
   ServerTlsStatus,
   ServerTotals,
 } from './status.js';
+import { whyOut } from './why-out.js';
 
 /** The sources of a status. */
 export interface StatusDeps {
@@ -335,6 +336,8 @@ class StatusBuilder {
       bound: boundTo(server, this.#registry),
       open: pool.openCount,
       idle: pool.idleCount,
+      why: whyOut(member),
+      until: member.state === 'ejected' ? record.ejectedUntil : null,
       lastCheck: record.history.lastCheck,
       events: serverEvents(this.#telemetry.journal.eventsOf(name), record.history.events),
       totals: totalsOf(member),

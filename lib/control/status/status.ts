@@ -109,6 +109,10 @@ export interface ServerStatus {
   readonly state: ServerState;
   /** Since when the server has been in this state. */
   readonly since: number;
+  /** Why it takes no new requests: `refused`, `3 failures in a row`; empty when it does, and when its state says it. */
+  readonly why: string;
+  /** When it is tried again, in ms since the epoch; null: it is not ejected. */
+  readonly until: number | null;
   /** Used only when no other server of the route is usable. */
   readonly backup: boolean;
   readonly weight: number;

@@ -3,6 +3,7 @@ import { boundTo, type StatusDeps } from './build-status.js';
 import { type Counts, countsOfRoute, countsOfServers, type Histories, rounded } from './histories.js';
 import type { ListedRoute } from './route-directory.js';
 import type { RouteRow, ServerRow } from './view.js';
+import { whyOut } from './why-out.js';
 
 const NOTHING: Counts = { requests: 0, errors: 0 };
 
@@ -115,12 +116,4 @@ export class ViewRows {
       source: registry.desired.sourceOf(name) ?? '',
     };
   }
-}
-
-/** Why a server takes no new requests, in words; empty when it does, and when its state says it. */
-function whyOut({ state, server, health }: ManagedServer): string {
-  const { history } = health.record;
-  if (state === 'down') return history.lastReason('down') || (history.lastCheck?.result ?? 'not checked yet');
-  if (state === 'ejected') return history.lastReason('ejected').replace(/, for [^,]*$/, '');
-  return server.obstacle === 'weight 0' ? 'its weight is 0' : '';
 }

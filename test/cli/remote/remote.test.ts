@@ -84,6 +84,9 @@ t.test('lb bans shows the time left of each ban, and lb unban lifts one', async 
     stderr: '',
   });
   t.same(subject.banned, ['192.0.2.7']);
+  t.match((await lb('bans --client 192.0.2.0/24 --rule firewall')).stdout, '192.0.2.7');
+  t.equal((await lb('bans --client 10.0.0.0/8')).stdout, 'No client is banned.\n');
+  t.equal((await lb('bans --rule shop')).stdout, 'No client is banned.\n');
   t.match(await lb('unban 192.0.2.99'), { code: 1, stderr: 'lb: 192.0.2.99 is not banned.\n' });
   t.match(JSON.parse((await lb('unban 192.0.2.7 --json')).stdout), { rules: ['firewall_rules'] });
 });
@@ -94,8 +97,8 @@ t.test('status says what it is doing, within 80 columns', async (t) => {
   t.equal(code, 0);
   t.match(stdout, /^lb 1\.2\.3 is running, up 5 s, pid 42\n/);
   t.match(stdout, /12 requests {2}2xx 92 % {2}5xx 8 % {2}1 in flight, 3 clients\n/);
-  t.match(stdout, /\ndefault +2\/2 +round_robin +12 /);
-  t.match(stdout, /\napple +localhost:5001 +up +5 s +1 +1 .*50 %/);
+  t.match(stdout, /\ndefault +2 of 2 +.*12 .*round_robin/);
+  t.match(stdout, /\n {2}apple +up +5 s +1 +1 /);
   t.match(stdout, 'failed: connect_refused 1\n');
   t.match(stdout, 'refused by firewall_rules: ip_reject 2\n');
   t.match(stdout, 'not in the file: weight of big: 5 (file: 3)\n');
@@ -105,6 +108,21 @@ t.test('status says what it is doing, within 80 columns', async (t) => {
     (await lb('status')).stdout,
     /is running, not ready,[\s\S]*\nnot ready: default has no usable server\n/,
   );
+});
+
+t.test('status tells why a server is out, and until when', async (t) => {
+  const { lb, subject } = await stage(t);
+  const [apple, banana] = subject.servers;
+  apple!.state = 'down';
+  apple!.why = 'refused';
+  banana!.state = 'ejected';
+  banana!.why = '3 failures in a row';
+  banana!.until = 1_700_000_035_000;
+  for (const command of ['status', 'servers']) {
+    const { stdout } = await lb(command);
+    t.match(stdout, /apple .*down .* refused\n/, command);
+    t.match(stdout, /banana .*ejected .* 3 failures in a row, until \d\d:\d\d:55\n/, command);
+  }
 });
 
 t.test('status and top show the threads of a balancer with several', async (t) => {
@@ -137,7 +155,7 @@ t.test('a route without a server and the errors of servers stand out in the stat
   const { stdout } = await lb('status');
   t.match(stdout, /no server takes requests of default for 5 s \(apple up, banana up\)\n/);
   for (const command of ['status', 'servers', 'top'])
-    t.match((await lb(command)).stdout, /SERVER .* ERRORS\/MIN .*\napple .* 1,234 /, command);
+    t.match((await lb(command)).stdout, /ERRORS\/MIN[\s\S]*apple .* 1,234\b/, command);
 });
 
 t.test('removing the last server of a route prints a warning', async (t) => {
@@ -334,7 +352,7 @@ t.test('top prints once where there is no screen', async (t) => {
     stdout,
     /^lb 1\.2\.3 running for 5 s {2}127\.0\.0\.1:8080 \(https, PROXY protocol\)\n0 requests\/s .*\n1 in flight/,
   );
-  t.match(stdout, /\nSERVER +STATE +REQ\/S.*\napple +up +0 +1 /);
+  t.match(stdout, /\nSERVER +ROUTE +STATE +REQ\/S.*\napple +default +up +0 +1 /);
   t.match(JSON.parse((await lb('top --json')).stdout), {
     requests_per_second: 0,
     servers: [{ name: 'apple' }, {}],
