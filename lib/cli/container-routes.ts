@@ -91,7 +91,8 @@ export class ContainerRoutes implements FleetListener {
   }
 
   #take(routes: readonly ContainerRoute[]): void {
-    const written = JSON.stringify(routes);
+    // Whose labels count is no difference, as long as they say the same.
+    const written = JSON.stringify(routes.map(({ by: _, ...route }) => route));
     if (written === this.#written) return;
     this.#written = written;
     this.#routes = routes;

@@ -82,6 +82,49 @@ export class ComposeSet {
   }
 }
 
+/** The set of compose/labels.yml under a project name of its own. */
+export class LabelledSet {
+  readonly #env: NodeJS.ProcessEnv;
+
+  constructor(host: string) {
+    this.#env = {
+      ...process.env,
+      LB_COMPOSE_FILE: 'labels.yml',
+      COMPOSE_PROJECT_NAME: `lb-labels-${process.pid}`,
+      MANGO_HOST: host,
+    };
+  }
+
+  /** As many containers as that. Rejects with what compose says. */
+  async scale(count: number): Promise<void> {
+    await this.#compose('up', '-d', '--no-recreate', '--scale', `mango=${count}`);
+  }
+
+  async down(): Promise<void> {
+    await this.#compose('down', '--timeout', '2');
+  }
+
+  /** A container outside of compose, with these labels, that never becomes healthy. Returns its id. */
+  async startSick(...labels: readonly string[]): Promise<string> {
+    const { stdout: image } = await run(BASE_IMAGE, [], process.env);
+    const marks = labels.flatMap((label) => ['--label', label]);
+    const health = ['--health-cmd', 'exit 1', '--health-interval', '1s', '--health-retries', '1'];
+    const mount = ['--volume', `${PROJECT}:/app:ro`];
+    const command = ['node', '/app/dist/fixtures/server.js', '--host', '0.0.0.0', '--port', '8080'];
+    const id = await docker('run', '--detach', ...marks, ...health, ...mount, image.trim(), ...command);
+    return id.trim();
+  }
+
+  async remove(id: string): Promise<void> {
+    await docker('rm', '--force', id);
+  }
+
+  async #compose(...args: string[]): Promise<void> {
+    const { code, stderr } = await run(SCRIPT, args, this.#env);
+    if (code !== 0) throw new Error(`compose ${args.join(' ')} exited with ${code}: ${stderr}`);
+  }
+}
+
 /** A network of containers, in which this machine has the first address of the subnet. */
 export class ContainerNetwork {
   readonly #name: string;
