@@ -3,7 +3,7 @@ import { statusIn } from '../config/statuses.js';
 import type { ErrorPageConfig } from '../config/types.js';
 import { utf8Bytes } from '../http/percent.js';
 import { reasonPhrase } from '../http/replies.js';
-import { preferredType } from './accept.js';
+import { preferredType } from './negotiation.js';
 
 /** What a page may tell of a response. */
 export interface ErrorFacts {

@@ -1,4 +1,4 @@
-import { acceptedLanguages, readableOf } from './accept.js';
+import { acceptedLanguages, readableOf } from './negotiation.js';
 
 /** Matches every language that no other range of the field matches, so that everything else is forbidden (weight 0). */
 const ALL_ELSE = '*;q=0.001';

@@ -47,7 +47,7 @@ const DOORS: { readonly [dependency: string]: readonly string[] } = {
   'ipaddr.js': ['config/network.ts'],
   'js-yaml': ['config/load.ts'],
   'llhttp-wasm': ['http/llhttp-module.ts'],
-  negotiator: ['rules/accept.ts'],
+  negotiator: ['rules/negotiation.ts'],
   'prom-client': ['observe/exposition.ts'],
   re2js: ['config/linear-regex.ts'],
   'sonic-boom': ['observe/batched-sink.ts'],
