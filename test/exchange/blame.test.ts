@@ -244,7 +244,11 @@ t.test('the time that a client takes to send its body is not counted as latency 
   const [figures] = atOnce(balancer.figureSteps()).servers;
   const [times] = figures?.responseTimes ?? [];
   t.match(times, { sum: 0 });
-  t.equal(times?.counts.reduce((sum, count) => sum + count), 1, 'one response, after 0 ms');
+  t.equal(
+    times?.counts.reduce((sum, count) => sum + count),
+    1,
+    'one response, after 0 ms',
+  );
 });
 
 nothingIsLeft(t);

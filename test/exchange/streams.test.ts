@@ -140,9 +140,9 @@ async function runAll(t: Test, works: readonly Work[], means: SocketMode): Promi
 }
 
 for (const means of ['fast', 'documented'] as const) {
-  t.test(`${means} sockets: 64 MiB up and 64 MiB down arrive unchanged`, async (t) => {
-    await runAll(t, [{ seed: 1, up: 64 * MIB, down: 0, framing: 'length', slow: false }], means);
-    await runAll(t, [{ seed: 2, up: 0, down: 64 * MIB, framing: 'length', slow: false }], means);
+  t.test(`${means} sockets: 24 MiB up and 24 MiB down arrive unchanged`, async (t) => {
+    await runAll(t, [{ seed: 1, up: 24 * MIB, down: 0, framing: 'length', slow: false }], means);
+    await runAll(t, [{ seed: 2, up: 0, down: 24 * MIB, framing: 'length', slow: false }], means);
     await runAll(t, [{ seed: 3, up: 0, down: 16 * MIB, framing: 'close', slow: false }], means);
   });
 

@@ -51,59 +51,68 @@ async function balances(t: Test, lb: string, env: NodeJS.ProcessEnv): Promise<vo
   await Promise.all(servers.map((server) => server.close()));
 }
 
-t.test('what is laid out is what npm packs, and the packages that run with it', async (t) => {
-  const folder = join(t.testdir({}), 'program');
-  await run(process.execPath, [join(ROOT, 'packaging/layout.mjs'), folder]);
+const onLinux = { skip: process.platform !== 'linux' && 'it is for Linux' };
+
+t.test('the tarball', onLinux, async (t) => {
+  const folder = t.testdir({ empty: {}, made: {}, tools: {} });
+  await run(process.execPath, [join(ROOT, 'packaging/tarball/make-tarball.mjs'), join(folder, 'made')], {
+    env: { ...process.env, TAR_COMPRESSION: '1' },
+  });
+  const name = `lb-${VERSION}-linux-${process.arch}`;
+  t.same(readdirSync(join(folder, 'made')), [`${name}.tar.gz`]);
+  await run('tar', ['-xzf', join('../made', `${name}.tar.gz`)], { cwd: join(folder, 'empty') });
+  const unpacked = join(folder, 'empty', name);
+  await t.test('what is laid out is what npm packs, and the packages that run with it', (t) =>
+    holdsThePackage(t, unpacked),
+  );
+  await t.test(
+    'it runs where it is unpacked, on a machine without Node, and takes nothing from outside',
+    (t) => runsWithoutNode(t, unpacked, folder),
+  );
+});
+
+async function holdsThePackage(t: Test, unpacked: string): Promise<void> {
   const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: ROOT });
   const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
-  const own = filesOf(folder).filter((file) => !file.startsWith('node_modules/'));
+  const all = filesOf(unpacked);
+  const own = all.filter((file) => !/^(node_modules\/|node\/|bin\/lb$)/.test(file));
   t.same(own, files.map(({ path }) => path).sort());
   const packages = new Set(
-    filesOf(folder).flatMap((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []),
+    all.flatMap((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []),
   );
   t.ok(packages.has('ajv') && packages.has('fast-uri'), 'what it depends on, and what that depends on');
   t.notOk(packages.has('typescript') || packages.has('tap'), 'nothing of its making');
-  const ls = await run('npm', ['ls', '--all', '--omit=dev'], { cwd: folder });
+  const ls = await run('npm', ['ls', '--all', '--omit=dev'], { cwd: unpacked });
   t.notMatch(ls.stdout, /UNMET|invalid|extraneous/);
   const scripts = own.filter((file) => file.startsWith('dist/') && file.endsWith('.js'));
   t.ok(scripts.length > 100);
   t.same(
-    scripts.filter((file) => readFileSync(join(folder, file), 'utf8').includes('sourceMappingURL')),
+    scripts.filter((file) => readFileSync(join(unpacked, file), 'utf8').includes('sourceMappingURL')),
     [],
     'no file names a source map that is not there',
   );
-});
+}
 
-t.test(
-  'the tarball runs where it is unpacked, on a machine without Node, and takes nothing from outside',
-  { skip: process.platform !== 'linux' && 'it is for Linux' },
-  async (t) => {
-    const folder = t.testdir({ empty: {}, made: {}, tools: {} });
-    await run(process.execPath, [join(ROOT, 'packaging/tarball/make-tarball.mjs'), join(folder, 'made')]);
-    const name = `lb-${VERSION}-linux-${process.arch}`;
-    t.same(readdirSync(join(folder, 'made')), [`${name}.tar.gz`]);
-    await run('tar', ['-xzf', join('../made', `${name}.tar.gz`)], { cwd: join(folder, 'empty') });
-    const unpacked = join(folder, 'empty', name);
-    const env = await withoutNode(join(folder, 'tools'));
-    const at = { cwd: unpacked, env };
-    t.equal((await run('bin/lb', ['--version'], at)).stdout, `lb ${VERSION}\n`);
-    t.match((await run('bin/lb', ['--help'], at)).stdout, '\n  bin/lb 8080 localhost:5001 localhost:5002\n');
-    t.match((await run('bin/lb', ['help', 'sticky'], at)).stdout, /^sticky\n/);
-    symlinkSync(join(unpacked, 'bin/lb'), join(folder, 'lb'));
-    t.equal((await run(join(folder, 'lb'), ['--version'], { env })).stdout, `lb ${VERSION}\n`, 'by a link');
-    await balances(t, join(unpacked, 'bin/lb'), env);
-    for (const file of [
-      'node/LICENSE',
-      'LICENSE',
-      'README.md',
-      'docs/operations.md',
-      'docs/man/lb.1',
-      'packaging/systemd/lb.service',
-      'packaging/systemd/lb.socket',
-    ])
-      t.ok(statSync(join(unpacked, file)).size > 0, file);
-  },
-);
+async function runsWithoutNode(t: Test, unpacked: string, folder: string): Promise<void> {
+  const env = await withoutNode(join(folder, 'tools'));
+  const at = { cwd: unpacked, env };
+  t.equal((await run('bin/lb', ['--version'], at)).stdout, `lb ${VERSION}\n`);
+  t.match((await run('bin/lb', ['--help'], at)).stdout, '\n  bin/lb 8080 localhost:5001 localhost:5002\n');
+  t.match((await run('bin/lb', ['help', 'sticky'], at)).stdout, /^sticky\n/);
+  symlinkSync(join(unpacked, 'bin/lb'), join(folder, 'lb'));
+  t.equal((await run(join(folder, 'lb'), ['--version'], { env })).stdout, `lb ${VERSION}\n`, 'by a link');
+  await balances(t, join(unpacked, 'bin/lb'), env);
+  for (const file of [
+    'node/LICENSE',
+    'LICENSE',
+    'README.md',
+    'docs/operations.md',
+    'docs/man/lb.1',
+    'packaging/systemd/lb.service',
+    'packaging/systemd/lb.socket',
+  ])
+    t.ok(statSync(join(unpacked, file)).size > 0, file);
+}
 
 t.test('a Node that would not do is refused before anything is written', async (t) => {
   const cases: readonly (readonly [answer: string, complaint: RegExp])[] = [

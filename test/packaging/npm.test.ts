@@ -42,7 +42,7 @@ t.test('the package installs into an empty project and works there by itself', a
 
   const version = await run('npx', ['--no-install', 'lb', '--version'], { cwd: app });
   t.match(version.stdout, /^lb \d+\.\d+\.\d+\n$/);
-  const help = await run('npx', ['--no-install', 'lb', 'help', 'timeouts.connect'], { cwd: app });
+  const help = await run('node_modules/.bin/lb', ['help', 'timeouts.connect'], { cwd: app });
   t.match(help.stdout, 'Default');
 
   const servers = [await startFixtureServer({ name: 'one' }), await startFixtureServer({ name: 'two' })];
