@@ -42,7 +42,7 @@ import type {
 } from './control/status/status.js';
 import { BalancerViews, type StatusViews } from './control/status/status-views.js';
 import { Telemetry } from './control/telemetry.js';
-import { TelemetryExport } from './control/telemetry-export.js';
+import { type OuterCounts, TelemetryExport } from './control/telemetry-export.js';
 import { DockerEngines } from './discovery/docker-engines.js';
 import { Providers } from './discovery/providers.js';
 import { connectionDeps, LocalEngine } from './engine.js';
@@ -199,6 +199,8 @@ export interface BalancerOptions {
    * the configuration says. By default 1, whatever the configuration says.
    */
   readonly workers?: number | 'settings';
+  /** What is counted outside of the balancer and sent with its figures (`metrics.otlp`). */
+  readonly counts?: OuterCounts;
 }
 
 /** Builds a balancer from a compiled configuration; `start` opens it. */
@@ -265,7 +267,13 @@ class RunningBalancer implements Balancer {
     });
     const workers = new WorkerChoice(config, options);
     this.#workers = workers;
-    this.#exports = new TelemetryExport(clock, observer, workers.count === 1);
+    this.#exports = new TelemetryExport({
+      clock,
+      observer,
+      isAlone: workers.count === 1,
+      sources: { metrics: this.#telemetry.metrics, live: () => this.figureSteps(), ...options.counts },
+      collect: () => this.collectFigures(),
+    });
     const shared = SharedMemory.create(workers.count > 1 ? workers.count + 1 : 1);
     const resolver = new Resolver(config.dns, wheel, observer);
     this.#resolver = resolver;

@@ -184,6 +184,7 @@ async function balance(plan: StartSettings, options: RunOptions, context: Planne
     inherited,
     engines,
     workers: 'settings',
+    counts: { droppedLines: () => log.dropped, droppedEvents: () => feed.dropped },
   });
   feed.applyConfig(config);
   feed.attach(balancer);

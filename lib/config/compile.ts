@@ -26,7 +26,7 @@ import type { Settings } from './settings.js';
 import type { IncludedFile } from './sources.js';
 import { compileSticky } from './sticky.js';
 import { compileTls } from './tls.js';
-import { compileTracing } from './tracing.js';
+import { compileMetrics, compileTracing } from './tracing.js';
 import type { Config, HostConfig, ScopeConfig } from './types.js';
 
 const FORWARDED = defaultOf<boolean>('forwarded');
@@ -99,6 +99,7 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
     accessLog: compileAccessLog(settings.access_log, report),
     events: compileEvents(settings.events, context),
     tracing: compileTracing(settings.tracing, context),
+    metrics: compileMetrics(settings.metrics, context),
     workers: settings.workers === undefined ? WORKERS : countOfWorkers(settings.workers),
     stateFile: settings.state_file ?? null,
     firewall: compileFirewall(settings.firewall_rules, ['firewall_rules'], ['firewall_rules'], context),

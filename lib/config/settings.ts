@@ -164,6 +164,8 @@ export interface Settings {
    * tracestate of the client.
    */
   readonly tracing?: TracingSettings;
+  /** Sends the figures of /metrics to an OpenTelemetry collector, under the same names; /metrics does not need it. */
+  readonly metrics?: MetricsSettings;
   /**
    * A file in which changes made by operators at run time survive a restart: drained servers, weights, servers added
    * and removed. The file is replaced as a whole at each change and read at the start. Changes that no longer fit the
@@ -447,6 +449,38 @@ export interface TracingSettings {
    * counted. Default: 10000.
    */
   readonly queue?: number;
+  /** Fields of each request to the collector. */
+  readonly headers?: TextsSettings;
+  /** The service.name of what is sent. Default: "lb". */
+  readonly service?: string;
+  /**
+   * Further attributes of the resource, by name. service.version, service.instance.id and host.name are there by
+   * themselves.
+   */
+  readonly attributes?: TextsSettings;
+  /**
+   * Whether bodies are compressed. gzip takes more CPU time than all other work for what is sent, and pays where the
+   * way to the collector is narrow. Default: "none".
+   */
+  readonly compression?: 'none' | 'gzip';
+  /** Time for one request to the collector. Default: "10s". */
+  readonly timeout?: DurationSetting;
+  /**
+   * A PEM file of the certificate authorities that the collector's certificate is verified with, in place of those of
+   * the system.
+   */
+  readonly ca?: FileNameSetting;
+}
+
+/** A map such as otlp: http://collector:4318. */
+export interface MetricsSettings {
+  /** The URL of the collector, which takes OTLP over HTTP in JSON; /v1/metrics is added to it unless it ends so. */
+  readonly otlp: string;
+  /**
+   * How often all figures are sent. They count since the start, so that nothing is lost when the collector was away.
+   * Default: "60s".
+   */
+  readonly every?: DurationSetting;
   /** Fields of each request to the collector. */
   readonly headers?: TextsSettings;
   /** The service.name of what is sent. Default: "lb". */

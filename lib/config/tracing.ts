@@ -5,9 +5,9 @@ import { checkField } from './providers.js';
 import { duration, share } from './quantities.js';
 import type { Report } from './report.js';
 import { defaultsOf } from './schema.js';
-import type { TracingSettings } from './settings.js';
+import type { MetricsSettings, TracingSettings } from './settings.js';
 import type { Path } from './tree.js';
-import type { CollectorConfig, TracingConfig } from './types.js';
+import type { CollectorConfig, MetricsConfig, TracingConfig } from './types.js';
 
 type Surroundings = Pick<Context, 'report' | keyof FileReader>;
 type Texts = { readonly [name: string]: string | number | boolean | undefined };
@@ -20,6 +20,9 @@ type CollectorSettings = Pick<
 const DEFAULTS = defaultsOf<
   Omit<TracingConfig, 'collector'> & Pick<CollectorConfig, 'service' | 'compression' | 'timeout'>
 >('tracing');
+
+const { every: EVERY } = defaultsOf<Pick<MetricsConfig, 'every'>>('metrics');
+const LEAST_EVERY = 1000;
 
 /** Compiles `tracing:`; null without it. */
 export function compileTracing(
@@ -40,8 +43,20 @@ export function compileTracing(
   };
 }
 
+/** Compiles `metrics:`; null without it. */
+export function compileMetrics(
+  setting: MetricsSettings | undefined,
+  context: Surroundings,
+): MetricsConfig | null {
+  if (setting?.otlp === undefined) return null;
+  const every = duration(setting.every, EVERY, ['metrics', 'every'], context.report);
+  if (every < LEAST_EVERY)
+    context.report.problem(['metrics', 'every'], `expected 1s or more, got ${setting.every}`);
+  return { collector: compileCollector(setting.otlp, '/v1/metrics', setting, ['metrics'], context), every };
+}
+
 /** Compiles what is at `path`; `signal` is added to the URL. */
-export function compileCollector(
+function compileCollector(
   otlp: string,
   signal: string,
   settings: CollectorSettings,

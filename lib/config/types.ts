@@ -6,7 +6,7 @@ import type { RegexConfig } from './regex.js';
 import type { IncludedFile } from './sources.js';
 import type { Template } from './template.js';
 import type { LimitsConfig, TimeoutsConfig } from './types/limits.js';
-import type { AccessLogConfig, EventsConfig, TracingConfig } from './types/logs.js';
+import type { AccessLogConfig, EventsConfig, MetricsConfig, TracingConfig } from './types/logs.js';
 import type { ErrorPageConfig, FirewallConfig, HeaderRule, RulesConfig } from './types/rules.js';
 import type {
   DnsConfig,
@@ -98,6 +98,8 @@ export interface Config {
   readonly events: EventsConfig | null;
   /** null: requests are not traced. */
   readonly tracing: TracingConfig | null;
+  /** null: figures are not sent anywhere. */
+  readonly metrics: MetricsConfig | null;
   /** How many threads serve clients. */
   readonly workers: number | 'auto';
   /** The file in which changes made by operators survive a restart; null: none. */

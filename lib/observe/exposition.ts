@@ -40,12 +40,7 @@ export class Exposition {
   constructor(sources: ExpositionDeps) {
     this.#sources = sources;
     const live = (): LiveBalancer => this.#live as LiveBalancer;
-    this.#families = [
-      ...requestFamilies(sources.metrics),
-      ...serverFamilies(live),
-      ...ownFamilies(sources, live),
-      ...processFamilies(this.#figures),
-    ];
+    this.#families = allFamilies(sources, live, this.#figures);
     this.#registry = registryOf(this.#families, () => this.#samples);
     // The first scrape rejects with the error.
     this.#registry.catch(() => {});
@@ -121,6 +116,20 @@ export class Exposition {
   close(): void {
     this.#figures.close();
   }
+}
+
+/** Everything that is exposed. `live` is called while a family is read. */
+export function allFamilies(
+  sources: ExpositionDeps,
+  live: () => LiveBalancer,
+  figures: ProcessFigures,
+): readonly Family[] {
+  return [
+    ...requestFamilies(sources.metrics),
+    ...serverFamilies(live),
+    ...ownFamilies(sources, live),
+    ...processFamilies(figures),
+  ];
 }
 
 async function registryOf(families: readonly Family[], samples: () => readonly Sample[]): Promise<Registry> {

@@ -106,6 +106,7 @@ const MAPS: readonly (readonly [name: string, required: object, file: (map: obje
   ],
   ['events', { webhook: 'https://hooks.example.com/lb' }, (events) => ({ events }) as Settings],
   ['firewallRules', { method_reject: ['TRACE'] }, (firewall_rules) => ({ firewall_rules })],
+  ['metrics', { otlp: 'http://collector:4318' }, (metrics) => ({ metrics }) as Settings],
   ['tracing', { otlp: 'http://collector:4318' }, (tracing) => ({ tracing }) as Settings],
   ['healthCheck', { path: '/' }, (health_check) => ({ health_check })],
   ['listenerTls', { certificates: ['a.pem'] }, (tls) => ({ listen: [{ address: 443, tls }] }) as Settings],

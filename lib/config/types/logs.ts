@@ -52,6 +52,12 @@ export interface CollectorConfig {
   readonly pem: string | null;
 }
 
+export interface MetricsConfig {
+  readonly collector: CollectorConfig;
+  /** ms between two times that all figures are sent. */
+  readonly every: number;
+}
+
 export interface TracingConfig {
   readonly collector: CollectorConfig;
   /** The share of traces that begin here and are recorded, from 0 to 1. */
