@@ -254,6 +254,7 @@ class RunningBalancer implements Balancer {
     this.#loadedAt = this.#startedAt;
     this.#telemetry = new Telemetry(clock, outer);
     const { observer } = this.#telemetry;
+    observer.masksAddresses = config.maskAddresses;
     this.#observer = observer;
     const wheel = new TimerWheel(clock);
     this.#wheel = wheel;
@@ -520,6 +521,7 @@ class RunningBalancer implements Balancer {
     this.#providers.install(prepared.file.sources);
     this.#exports.applyConfig(this.config);
     this.#loadedAt = this.#clock.wall();
+    this.#telemetry.observer.masksAddresses = this.config.maskAddresses;
     if (this.#workers.isFromSettings && workers !== this.config.workers)
       this.#observer.event?.({ what: 'warning', message: 'workers takes effect at the next start' });
     return this.#afterFollow(left, before, this.config.limits);

@@ -30,6 +30,7 @@ import { compileMetrics, compileTracing } from './tracing.js';
 import type { Config, HostConfig, ScopeConfig } from './types.js';
 
 const FORWARDED = defaultOf<boolean>('forwarded');
+const MASK_ADDRESSES = defaultOf<boolean>('mask_addresses');
 const WORKERS = defaultOf<number>('workers');
 const VIA = defaultOf<boolean>('via');
 /** The name by which `via` and `CDN-Loop` call this program too. */
@@ -94,6 +95,7 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
     trustedProxies: compileTrustedProxies(settings.trusted_proxies, report),
     forwarded: settings.forwarded ?? FORWARDED,
     via: settings.via ?? VIA,
+    maskAddresses: settings.mask_addresses ?? MASK_ADDRESSES,
     proxyStatus: settings.proxy_status === true ? PROXY_NAME : settings.proxy_status || null,
     readinessPath: settings.readiness_path ?? null,
     accessLog: compileAccessLog(settings.access_log, report),

@@ -205,6 +205,12 @@ export interface Settings {
    */
   readonly proxy_status?: boolean | string;
   /**
+   * Whether the log, events, lb tail, traces and the list of errors have only the network of a client, the /24 of
+   * IPv4 and the /48 of IPv6, in place of its address. Servers, conditions, limits and bans go by the whole address
+   * as before, and lb bans lists it. Default: false.
+   */
+  readonly mask_addresses?: boolean;
+  /**
    * A path for the health checks of a cloud or of a balancer in front. GET and HEAD of this path, on every listener
    * and for any host, are answered 200 while lb accepts requests, and 503 while it drains or while no route has a
    * usable server. The path is answered before routes, rules and the firewall (a client that is refused at accept

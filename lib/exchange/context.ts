@@ -191,6 +191,8 @@ export interface RequestStages {
   readonly lostRules: RouteRules;
   /** The name of this balancer in Proxy-Status; empty: there is no such field. */
   readonly proxyName: string;
+  /** Has a record the network of its client in place of the address? */
+  readonly masksAddresses: boolean;
   /** null: requests are not traced. */
   readonly tracer: Tracer | null;
   /** The client of a request whose peer may be a trusted proxy. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { FAILURES, type Failure } from '../base/failure.js';
+import { maskedAddress } from '../base/masked-address.js';
 import type { Observer, Reason } from '../base/observer.js';
 import { type Clock, Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
@@ -81,7 +82,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
     const requestId = (forwarded.trusted && receivedRequestId(head, forwarded)) || nextRequestId();
     this.#recorder.requestId = requestId;
     const address = pipeline.clientOf(client);
-    this.#recorder.clientAddress = address.text;
+    this.#recorder.clientAddress = pipeline.masksAddresses ? maskedAddress(address) : address.text;
     context.open(head, forwarded, address, requestId);
     context.proxyName = pipeline.proxyName;
     if (pipeline.tracer !== null) this.#trace(pipeline.tracer, client);
@@ -207,7 +208,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
     const context = this.#context;
     // If the head was refused after it was parsed, its fields are known.
     const address = pipeline.clientOf(client);
-    this.#recorder.clientAddress = address.text;
+    this.#recorder.clientAddress = pipeline.masksAddresses ? maskedAddress(address) : address.text;
     context.open(client.head, client.forwarded, address, '');
     if (pipeline.tracer !== null) this.#trace(pipeline.tracer, client);
     context.lostRules = pipeline.lostRules;

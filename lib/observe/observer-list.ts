@@ -1,3 +1,4 @@
+import { maskedClient } from '../base/masked-address.js';
 import type { BalancerEvent, Observer, RequestRecord } from '../base/observer.js';
 import { CallbackFailures } from './callback-failures.js';
 import type { LineTerms } from './line-format.js';
@@ -84,8 +85,17 @@ export class ObserverList implements Observer {
     ) as readonly Partial<ThreadReader>[];
   }
 
-  event(event: BalancerEvent): void {
+  /** Do events have the networks of clients in place of their addresses? */
+  masksAddresses = false;
+
+  event(told: BalancerEvent): void {
+    const event = this.masksAddresses ? masked(told) : told;
     for (const observer of this.members)
       this.#failures.guard(observer, `observer: ${event.what}`, () => observer.event?.(event));
   }
+}
+
+function masked(event: BalancerEvent): BalancerEvent {
+  if (event.what !== 'banned' && event.what !== 'unbanned') return event;
+  return { ...event, client: maskedClient(event.client) };
 }

@@ -64,6 +64,7 @@ export class CompiledStages implements RequestStages {
   readonly #router: Router<CompiledRoute>;
   readonly #trusted: AddressSet;
   readonly proxyName: string;
+  readonly masksAddresses: boolean;
   /** The hosts that operators have put into maintenance; null, which costs nothing: there are none. */
   maintenances: HostMaintenances | null = null;
   readonly tracer: Tracer | null;
@@ -72,9 +73,10 @@ export class CompiledStages implements RequestStages {
     firewall: Firewall | null,
     router: Router<CompiledRoute>,
     trusted: AddressSet,
-    { proxyStatus, tracing }: Pick<Config, 'proxyStatus' | 'tracing'>,
+    { proxyStatus, maskAddresses, tracing }: Pick<Config, 'proxyStatus' | 'maskAddresses' | 'tracing'>,
   ) {
     this.proxyName = proxyStatus ?? '';
+    this.masksAddresses = maskAddresses;
     this.tracer = tracing === null ? null : new Tracer(tracing);
     this.#firewall = firewall;
     this.#router = router;

@@ -142,6 +142,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
   const pipeline: RequestStages = {
     lostRules: rules,
     proxyName: '',
+    masksAddresses: false,
     tracer: null,
     clientOf: (client) => client.forwarded.peer,
     noteUnreadable() {},
