@@ -19,7 +19,7 @@ export class DataTable {
     const caption = make('caption.unseen', {}, title);
     this.more = make('p.more', { hidden: true });
     const table = make('table', {}, caption, make('thead', {}, make('tr', {}, ...heads)), this.body);
-    const region = { tabindex: 0, role: 'region', 'aria-label': title };
+    const region = { tabindex: 0, role: 'region', 'aria-label': `${title}, the table` };
     this.element = make('div', {}, make('div.card.scroll', region, table), this.more);
   }
 

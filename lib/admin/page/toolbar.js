@@ -4,6 +4,8 @@ import { count, plural, STATES } from './words.js';
 /** How long nobody types before a search begins. */
 const TYPING_MS = 200;
 const PAGE_ROWS = 50;
+/** The states of servers that take no new requests, the worst first. */
+const OUT = ['down', 'ejected', 'maintenance', 'draining'];
 
 /** Search, the filter and the pages above the routes. */
 export class Toolbar {
@@ -68,9 +70,9 @@ export class Toolbar {
 
 /** `28 of 30 servers in use: 1 down, 1 draining`. @param {any} facts */
 export function serversText({ servers, usable, by_state: byState }) {
-  const out = Object.entries(byState)
-    .filter(([state, amount]) => amount > 0 && state !== 'up' && state !== 'unchecked')
-    .map(([state, amount]) => `${count(amount)} ${STATES[state].word.toLowerCase()}`);
+  const out = OUT.filter((state) => byState[state] > 0).map(
+    (state) => `${count(byState[state])} ${STATES[state].word.toLowerCase()}`,
+  );
   return `${count(usable)} of ${plural(servers, 'server')} in use${out.length === 0 ? '' : `: ${out.join(', ')}`}`;
 }
 
