@@ -46,7 +46,7 @@ site.answers.set(site.addressOf(11), { status: 500, ms: 40 });
 site.balancer.setAvailability(site.nameOf(8), 'draining');
 await pause(Number(seconds) * 300);
 for (const scheme of ['light', 'dark'] as const) {
-  const page = await browser.newPage({ viewport: { width: 1200, height: 860 }, colorScheme: scheme });
+  const page = await browser.newPage({ viewport: { width: 1280, height: 880 }, colorScheme: scheme });
   await page.goto(site.url);
   await page.getByText('Live', { exact: true }).waitFor();
   await pause(2500);

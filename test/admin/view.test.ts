@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
 import { fleet, serverName } from '../../fixtures/fleet.js';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { Admin } from '../../lib/admin/admin.js';
 import { snakeCase } from '../../lib/admin/config-view.js';
 import { differenceOf } from '../../lib/admin/view-difference.js';
@@ -10,6 +11,7 @@ import { createConfig } from '../../lib/config/config.js';
 import type { Settings } from '../../lib/config/settings.js';
 import type { ViewQuery } from '../../lib/control/status/view.js';
 import { startBalancer } from '../support/balancer.js';
+import { RawClient } from '../support/client.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { schemaFault, schemaPointer } from './description.js';
 import { FakeSubject } from './fake-subject.js';
@@ -220,6 +222,40 @@ t.test('a server says why it is out, until when, and who took it out', async (t)
   t.equal((await admin.ask('/api/servers/refusing', patch)).status, 200);
   const drained = await look(t, admin.ask);
   t.match(drained.tables.servers?.rows[0], { state: 'draining', by: '127.0.0.1 (lb)' });
+});
+
+t.test('an ejected server says for how long, and its errors are wrong', async (t) => {
+  const servers = await Promise.all(
+    ['apple', 'banana', 'cherry'].map((name) => startFixtureServer({ name })),
+  );
+  t.teardown(() => Promise.all(servers.map((server) => server.close())));
+  const { balancer, port, clock } = await startBalancer(
+    t,
+    {
+      health_check: false,
+      passive_health: { consecutive_errors: 2, eject_for: '30s' },
+      servers: servers.map(({ name, address }) => ({ name, address })),
+    },
+    { manual: true },
+  );
+  const { ask } = await openAdmin(t, balancer, { clock });
+  const client = await RawClient.connect(port);
+  t.teardown(() => client.destroy());
+  for (let count = 0; count < 4; count++) {
+    client.send('GET /?status=503 HTTP/1.1\r\nHost: a\r\n\r\n');
+    t.equal((await client.response()).status, 503);
+  }
+  const { tables } = await look(t, ask, '?wrong=true');
+  t.equal(tables.servers?.rows.length, 3, 'all of them fail');
+  const ejected = tables.servers?.rows.find(({ state }) => state === 'ejected');
+  t.match(ejected, { why: '2 errors in a row: status 503', errors: 2, share: 0.5 });
+  const left = (ejected?.until as number) - clock.wall();
+  t.ok(left > 29_000 && left < 31_000, `${left} ms are left`);
+  t.match(tables.routes?.rows[0], { requests: 4, errors: 4, usable: 2 });
+  const { facts } = await look(t, ask, `?server=${ejected?.name}`);
+  t.match(facts.focus, { kind: 'server', events: [{ what: 'ejected' }], totals: { requests: 2 } });
+  const { facts: route } = await look(t, ask, '?route=default');
+  t.match(route.focus, { kind: 'route', events: [{ what: 'ejected', server: ejected?.name }] });
 });
 
 t.test('a refused reload is shown until other settings are in force', async (t) => {

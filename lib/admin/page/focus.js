@@ -6,6 +6,7 @@ import {
   answers,
   count,
   duration,
+  inTime,
   milliseconds,
   percent,
   plural,
@@ -91,11 +92,13 @@ export class Focus {
     updateButtons(this, server);
     this.#showFacts([
       ['Requests/s', rate(server.rate)],
-      ['Errors', `${count(server.errors)} in a minute`],
-      ['p50 / p99', `${milliseconds(server.p50)} / ${milliseconds(server.p99)}`],
+      ['Errors', count(server.errors)],
+      ['p50', milliseconds(server.p50)],
+      ['p99', milliseconds(server.p99)],
       ['Active', `${count(server.active)}${server.waiting > 0 ? `, ${count(server.waiting)} waiting` : ''}`],
       ['Weight', count(server.weight)],
-      ['Last check', checkText(server)],
+      ['Last check', server.check_ok === null ? 'never' : server.check_result],
+      ['Took', milliseconds(server.check_ms)],
       ['Checked', server.check_at === null ? '–' : time(server.check_at)],
       ['Next check', server.next_check_at === null ? '–' : inTime(server.next_check_at)],
     ]);
@@ -130,8 +133,9 @@ export class Focus {
     );
     this.#showFacts([
       ['Requests/s', rate(route.rate)],
-      ['Errors', `${count(route.errors)} in a minute`],
-      ['p50 / p99', `${milliseconds(route.p50)} / ${milliseconds(route.p99)}`],
+      ['Errors', count(route.errors)],
+      ['p50', milliseconds(route.p50)],
+      ['p99', milliseconds(route.p99)],
       ['Algorithm', algorithm === '' ? '–' : algorithm.replaceAll('_', ' ')],
       ['Since the start', plural(route.requests, 'request')],
     ]);
@@ -187,13 +191,6 @@ function focusCharts() {
   ];
   charts[1].element.classList.add('errors');
   return charts;
-}
-
-const inTime = (at) => (at <= serverNow() ? 'now' : `in ${duration(at - serverNow())}`);
-
-function checkText({ check_ok: ok, check_result: result, check_ms: ms }) {
-  if (ok === null) return 'never';
-  return `${result}, ${milliseconds(ms)}`;
 }
 
 /** Where a server comes from that the file does not list. */

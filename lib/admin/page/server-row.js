@@ -51,9 +51,10 @@ export class ServerRow {
 
   update(server) {
     this.server = server;
-    const { name, address, state, is_half_open: isTried } = server;
+    const { name, address, state, is_half_open: isHalfOpen } = server;
+    const isTried = isHalfOpen && (state === 'up' || state === 'unchecked');
     const known = STATES[state] ?? STATES.unchecked;
-    const tone = isTried && known.tone !== 'bad' ? 'warn' : known.tone;
+    const tone = isTried ? 'warn' : known.tone;
     say(this.name, name);
     this.name.href = serverLink(name);
     say(this.address, name === address ? '' : address);

@@ -69,11 +69,17 @@ export function errorShare(errors, perSecond) {
   return percent(Math.min(1, errors / (perSecond * counted)));
 }
 
+/** `in 5 s`, `now`. @param {number} at ms since the epoch */
+export function inTime(at) {
+  const left = at - serverNow();
+  return left < 500 ? 'now' : `in ${duration(left)}`;
+}
+
 /** Why a server is out, until when, and who took it out; `for 3 min` where it is in. @param {any} server */
 export function whyOut({ state, since, why, by, until, next_check_at: nextCheck, check_ok: ok }) {
   const now = serverNow();
   const lasts = `for ${duration(now - since)}`;
-  const next = nextCheck === null || nextCheck < now ? '' : `, next check in ${duration(nextCheck - now)}`;
+  const next = nextCheck === null ? '' : `, next check ${inTime(nextCheck)}`;
   if (state === 'ejected')
     return `${why}; ${until === null || until < now ? 'back soon' : `back in ${duration(until - now)}`}`;
   if (state === 'down') return `${why}, ${lasts}${next}`;
