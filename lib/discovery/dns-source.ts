@@ -1,8 +1,7 @@
 import type { DnsSourceConfig } from '../config/types.js';
 import type { Resolver } from '../net/resolver.js';
-import { addressOf } from './addresses.js';
 import type { Source, SourceListener } from './contract.js';
-import { HostQuery } from './host-query.js';
+import { HostQuery, serverAt } from './host-query.js';
 
 /** Every address of a name is a server. It is asked again when the TTL is over. */
 export class DnsSource implements Source {
@@ -20,7 +19,7 @@ export class DnsSource implements Source {
       if (error !== '') listener.onFailed(`${name} could not be resolved: ${error}`);
       else
         listener.onServers(
-          addresses.map((address) => addressOf(address, port, name)),
+          addresses.map((address) => serverAt(address, port, name)),
           ttl,
           trouble,
         );

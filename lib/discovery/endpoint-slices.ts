@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { ValueError } from '../base/units.js';
 import type { DnsFamily } from '../config/types.js';
+import { addressText } from './addresses.js';
 import type { DiscoveredServer } from './contract.js';
 
 /**
@@ -108,7 +109,7 @@ export function serversOf(slices: Iterable<Slice>, port: WantedPort, family: Dns
   const endpoints = mergeEndpoints(used, portOf);
   const of = (wanted: Standing): DiscoveredServer[] =>
     [...endpoints].flatMap(([address, { pod, standing }]) =>
-      standing === wanted ? [serverAt(address, pod)] : [],
+      standing === wanted ? [serverOf(address, pod)] : [],
     );
   const ready = of('ready');
   return { servers: ready.length > 0 ? ready : of('leaving'), trouble };
@@ -165,8 +166,7 @@ function mergeEndpoints(
     const port = portOf(slice);
     if (port === null) continue;
     for (const endpoint of slice.endpoints) {
-      const host = slice.type === 'IPv6' ? `[${endpoint.address}]` : endpoint.address;
-      const key = `${host}:${port}`;
+      const key = addressText(endpoint.address, port);
       const other = merged.get(key);
       if (other === undefined || isNewer(endpoint, other)) merged.set(key, endpoint);
     }
@@ -184,7 +184,7 @@ function isNewer(one: Endpoint, other: Endpoint): boolean {
   return order.indexOf(one.standing) < order.indexOf(other.standing);
 }
 
-function serverAt(address: string, name: string | null): DiscoveredServer {
+function serverOf(address: string, name: string | null): DiscoveredServer {
   return { address, name, weight: null, backup: null, maxConnections: null, host: null, origin: '' };
 }
 

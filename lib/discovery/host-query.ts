@@ -1,6 +1,8 @@
 import type { DnsFamily } from '../config/types.js';
 import { FamilyRace } from '../net/family-race.js';
 import type { Resolver } from '../net/resolver.js';
+import { addressText } from './addresses.js';
+import type { DiscoveredServer } from './contract.js';
 
 /** The addresses of a name, sorted. */
 export interface HostReply {
@@ -134,4 +136,23 @@ export class HostQuery {
     this.#callback = null;
     if (!this.#isStopped) callback?.(error, reply);
   }
+}
+
+/** The server at one address of a name. */
+export function serverAt(
+  address: string,
+  port: number,
+  host: string,
+  terms: Partial<Pick<DiscoveredServer, 'weight' | 'backup' | 'origin'>> = {},
+): DiscoveredServer {
+  const { weight = null, backup = null, origin = '' } = terms;
+  return {
+    address: addressText(address, port),
+    name: null,
+    weight,
+    backup,
+    maxConnections: null,
+    host,
+    origin,
+  };
 }

@@ -1,9 +1,8 @@
 import type { SrvSourceConfig } from '../config/types.js';
 import type { SrvRecord, SrvReply } from '../net/dns-message.js';
 import type { Resolver } from '../net/resolver.js';
-import { addressOf } from './addresses.js';
 import type { DiscoveredServer, Source, SourceListener } from './contract.js';
-import { HostQuery, type HostReply } from './host-query.js';
+import { HostQuery, type HostReply, serverAt } from './host-query.js';
 
 /** More records than that are not asked for. */
 const MOST_RECORDS = 1000;
@@ -87,7 +86,7 @@ export class SrvSource implements Source {
     for (const [index, { target, port, priority }] of records.entries()) {
       const terms = { weight: weights[index] ?? 1, backup: priority > first ? true : null, origin: target };
       for (const address of this.#targets.get(`${target}:${port}`)?.reply?.addresses ?? [])
-        servers.push(addressOf(address, port, target, terms));
+        servers.push(serverAt(address, port, target, terms));
     }
     const targets = [...this.#targets.values()];
     const [trouble = '', ...more] = targets.map((target) => target.trouble).filter((text) => text !== '');
