@@ -47,6 +47,8 @@ export class FileIndex {
   private constructor(config: Config) {
     this.routes = forwardingRoutes(config);
     this.groups = config.groups;
+    // Its servers are in the groups of the routes that it makes, whose sources are their own.
+    if (config.docker !== null) this.#sources.set(config.docker.key, config.docker);
     this.config = config;
   }
 
@@ -105,7 +107,7 @@ export class FileIndex {
     return this.routesOf(group)[0] ?? group.name;
   }
 
-  /** The sources of servers, each once, by key, in the order of the file. */
+  /** The sources of servers, each once, by key, in the order of the file; before them that of routes. */
   get sources(): ReadonlyMap<string, ProviderConfig> {
     return this.#sources;
   }

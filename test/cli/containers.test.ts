@@ -164,6 +164,10 @@ ${more}tests:
     await program.onStderr(/reloaded .*lb\.yaml/);
     t.equal(await get(target, 'new.test'), '200 here');
     t.equal(await get(target, 'more.test'), '200 Hello from mango-4');
+    const late = await mango(t, '5', { 'lb.host': 'late.test', 'lb.port': 'http' });
+    engine.set(good, bad, taken, more, late);
+    engine.emit('start', 'a5');
+    await program.onStderr(/docker routes: .*mango-5: lb\.port: expected a number/);
 
     writeFileSync(
       file,
