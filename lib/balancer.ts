@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Address } from './base/address.js';
 import type { Availability, Observer, RequestRecord } from './base/observer.js';
 import { atOnce, inSlices, type Steps } from './base/slices.js';
@@ -14,7 +15,7 @@ import { ServerHealth } from './control/health/server-health.js';
 import { HostNames } from './control/host-names.js';
 import { Readiness } from './control/readiness.js';
 import { type PreparedConfig, ServerRegistry } from './control/server-registry.js';
-import { liftBan, listBans } from './control/status/bans.js';
+import { liftBan, listBans, sharedBans } from './control/status/bans.js';
 import {
   figureSteps,
   type LiveBalancer,
@@ -47,6 +48,7 @@ import { DockerEngines } from './discovery/docker-engines.js';
 import { Providers } from './discovery/providers.js';
 import { connectionDeps, LocalEngine } from './engine.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
+import { Fleet, fleetSeed } from './fleet/fleet.js';
 import type { HandshakeResult } from './net/handshake-results.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
 import type { ListeningSocket } from './net/listeners.js';
@@ -233,6 +235,8 @@ class RunningBalancer implements Balancer {
   readonly #hosts: HostNames;
   readonly #exports: TelemetryExport;
   #noteEnded: () => void = () => {};
+  /** null: nothing is shared with other nodes. */
+  readonly #fleet: Fleet | null;
   #loadedAt: number;
   #views: BalancerViews | null = null;
   #started = false;
@@ -252,7 +256,9 @@ class RunningBalancer implements Balancer {
     this.#configPath = configPath;
     this.#startedAt = clock.wall();
     this.#loadedAt = this.#startedAt;
-    this.#telemetry = new Telemetry(clock, outer);
+    this.#telemetry = new Telemetry(clock, outer, {
+      ...(config.shared !== null && { event: (event) => this.#fleet?.note(event) }),
+    });
     const { observer } = this.#telemetry;
     observer.masksAddresses = config.maskAddresses;
     this.#observer = observer;
@@ -275,7 +281,8 @@ class RunningBalancer implements Balancer {
       sources: { metrics: this.#telemetry.metrics, live: () => this.figureSteps(), ...options.counts },
       collect: () => this.collectFigures(),
     });
-    const shared = SharedMemory.create(workers.count > 1 ? workers.count + 1 : 1);
+    const seed = config.shared === null ? undefined : fleetSeed(config.shared);
+    const shared = SharedMemory.create(workers.count > 1 ? workers.count + 1 : 1, seed);
     const resolver = new Resolver(config.dns, wheel, observer);
     this.#resolver = resolver;
     const connections = connectionDeps(config, wheel, observer, sockets, shared, resolver);
@@ -334,6 +341,15 @@ class RunningBalancer implements Balancer {
       engines: options.engines ?? new DockerEngines({ wheel }),
       onServers: (source, servers) => this.#registry.provide(source, servers),
     });
+    this.#fleet =
+      config.shared === null
+        ? null
+        : new Fleet(config.shared, {
+            clock,
+            observer,
+            clients: shared.clients,
+            bans: sharedBans(() => this.#registry.snapshot.firewalls),
+          });
     // An operator that asks on an older connection means the process that has taken over, too.
     this.#readiness = new Readiness(this.#registry, () => (this.#isHandedOver ? 'running' : this.#state));
     const whyNotReady = (): string => this.#readiness.obstacle;
@@ -376,6 +392,7 @@ class RunningBalancer implements Balancer {
       this.#providers.stage(sourcesOf(this.config));
       await this.#sockets.prove();
       this.#certificates.install(await this.#certificates.prepare(this.config), this.config);
+      this.#fleet?.start();
       await this.#providers.firstAnswers(this.config.timeouts.discovery);
       await this.#engine.open(() => {
         if (this.#stopped) throw new Error('stopped before it had started');
@@ -516,7 +533,7 @@ class RunningBalancer implements Balancer {
 
   /** Between two requests: nothing here waits. Returns what is left to do. */
   #follow(prepared: PreparedConfig): Steps<void> {
-    const { limits: before, workers } = this.config;
+    const { limits: before, workers, shared } = this.config;
     const left = this.#registry.install(prepared);
     this.#providers.install(prepared.file.sources);
     this.#exports.applyConfig(this.config);
@@ -524,6 +541,8 @@ class RunningBalancer implements Balancer {
     this.#telemetry.observer.masksAddresses = this.config.maskAddresses;
     if (this.#workers.isFromSettings && workers !== this.config.workers)
       this.#observer.event?.({ what: 'warning', message: 'workers takes effect at the next start' });
+    if (!isDeepStrictEqual(shared, this.config.shared))
+      this.#observer.event?.({ what: 'warning', message: 'shared takes effect at the next start' });
     return this.#afterFollow(left, before, this.config.limits);
   }
 
@@ -627,6 +646,7 @@ class RunningBalancer implements Balancer {
       orders: () => this.#certificates.orders,
       providers: this.#providers.statuses,
       exports: this.#exports.figures,
+      shared: this.#fleet?.status ?? null,
     };
   }
 
@@ -725,6 +745,7 @@ class RunningBalancer implements Balancer {
     this.#certificates.stop();
     this.#providers.stop();
     this.#hosts.stop();
+    this.#fleet?.stop();
     this.#registry.servers.stop();
     this.#resolver.close();
     this.#wheel.close();

@@ -221,6 +221,10 @@ export type BalancerEvent =
       readonly failedMs: number;
       readonly dropped: number;
     }
+  /** Redis does not answer as it should: each node has its share of the limits until it does. `detail`: why. */
+  | { readonly what: 'shared_lost'; readonly detail: string }
+  /** It answers again, after `lostMs`. */
+  | { readonly what: 'shared_recovered'; readonly lostMs: number }
   /** Files of certificates were read again. `detail`: the certificates that are new. */
   | { readonly what: 'certificates_reloaded'; readonly detail: string }
   /** A file cannot be used, and what was read before stays in force. `detail`: why. */

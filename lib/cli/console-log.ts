@@ -167,6 +167,12 @@ export class ConsoleLog implements ThreadReader {
       case 'export_recovered':
         this.mention(exportRecovered(event.signal, event.failedMs, event.dropped));
         break;
+      case 'shared_lost':
+        this.#sharedLost(event.detail);
+        break;
+      case 'shared_recovered':
+        this.mention(`Redis answers again after ${humanDuration(event.lostMs)}: limits are shared`);
+        break;
       case 'certificates_reloaded':
         this.mention(`certificates reloaded: ${escapeForScreen(event.detail)}`);
         break;
@@ -326,6 +332,11 @@ export class ConsoleLog implements ThreadReader {
   #sourceFailed(source: string, detail: string): void {
     const text = `${source}: ${detail}; its last servers stay`;
     this.#sometimes('sources that fail', () => this.say(this.#terminal.paint.yellow(escapeForScreen(text))));
+  }
+
+  #sharedLost(detail: string): void {
+    const text = `Redis: ${detail}; limits are this node's share until it answers`;
+    this.#sometimes('Redis', () => this.say(this.#terminal.paint.yellow(escapeForScreen(text))));
   }
 
   #certificateRefused(file: string, detail: string): void {

@@ -23,6 +23,7 @@ import { compileRules } from './rules.js';
 import { defaultOf } from './schema.js';
 import { ServerBook } from './servers.js';
 import type { Settings } from './settings.js';
+import { compileShared } from './shared.js';
 import type { IncludedFile } from './sources.js';
 import { compileSticky } from './sticky.js';
 import { compileTls } from './tls.js';
@@ -103,6 +104,7 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
     tracing: compileTracing(settings.tracing, context),
     metrics: compileMetrics(settings.metrics, context),
     workers: settings.workers === undefined ? WORKERS : countOfWorkers(settings.workers),
+    shared: compileShared(settings.shared, context),
     stateFile: settings.state_file ?? null,
     firewall: compileFirewall(settings.firewall_rules, ['firewall_rules'], ['firewall_rules'], context),
     hosts,

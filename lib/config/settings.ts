@@ -182,6 +182,12 @@ export interface Settings {
    */
   readonly workers?: number | string;
   /**
+   * Shares what clients have used up with other nodes, through Redis or Valkey: rate limits, bans, and which server a
+   * client is bound to. No request waits for it. While it cannot be reached, each node lets through its share of the
+   * limits. Nodes that share have the same settings, prefix and password. A change takes effect at the next start.
+   */
+  readonly shared?: SharedSettings;
+  /**
    * Addresses and CIDRs of the proxies in front whose X-Forwarded-* and X-Request-Id are trusted. From all other
    * peers these fields are overwritten. Default: [].
    */
@@ -523,6 +529,45 @@ export interface EventsSettings {
    * the system.
    */
   readonly ca?: FileNameSetting;
+}
+
+/** A map such as redis: redis://10.0.0.9:6379. */
+export interface SharedSettings {
+  /**
+   * The URL of Redis or Valkey: redis://host:port, with TLS rediss://host:port; a user, a password and the number of
+   * a database may stand in it. A list has the nodes of a cluster (cluster: true), or the sentinels (sentinel).
+   */
+  readonly redis: string | readonly string[];
+  /** What the names of all keys begin with. Nodes with the same prefix share. Default: "lb". */
+  readonly prefix?: string;
+  /** What this node is called in the status of all nodes. By default the name of the machine. */
+  readonly node?: string;
+  /**
+   * The share of a node is at most the limit divided by this number, also before it has seen the other nodes: when it
+   * starts while Redis cannot be reached, it cannot know how many there are. Default: 1.
+   */
+  readonly nodes?: number;
+  /** The password, in place of one in the URL. */
+  readonly password?: string;
+  /** The user, in place of one in the URL. */
+  readonly user?: string;
+  /**
+   * redis has the addresses of sentinels, and this is what they call the group of servers: the one that is primary is
+   * used.
+   */
+  readonly sentinel?: string;
+  /** redis has the addresses of some nodes of a cluster, which tell of the others. Default: false. */
+  readonly cluster?: boolean;
+  /**
+   * A PEM file of the certificate authorities that Redis' certificate is verified with, in place of those of the
+   * system.
+   */
+  readonly ca?: FileNameSetting;
+  /**
+   * Time for an answer of Redis. When one takes longer, it counts as lost, until it answers in time again. Default:
+   * "500ms".
+   */
+  readonly timeout?: DurationSetting;
 }
 
 /** The name of a file. */

@@ -19,6 +19,7 @@ import type {
   ServerConfig,
   StickyConfig,
 } from './types/servers.js';
+import type { SharedConfig } from './types/shared.js';
 import type { ListenerConfig, TlsConfig } from './types/tls.js';
 import type { FieldMatch } from './types/values.js';
 
@@ -34,6 +35,7 @@ export type * from './types/logs.js';
 export type * from './types/providers.js';
 export type * from './types/rules.js';
 export type * from './types/servers.js';
+export type * from './types/shared.js';
 export type * from './types/tls.js';
 export type * from './types/values.js';
 
@@ -104,6 +106,8 @@ export interface Config {
   readonly metrics: MetricsConfig | null;
   /** How many threads serve clients. */
   readonly workers: number | 'auto';
+  /** With whom limits, bans, bindings and certificates are shared; null: with nobody. */
+  readonly shared: SharedConfig | null;
   /** The file in which changes made by operators survive a restart; null: none. */
   readonly stateFile: string | null;
   /** Guards that every request passes before it is routed; null without any. */

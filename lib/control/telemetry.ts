@@ -20,10 +20,11 @@ export class Telemetry {
   /** Does an external observer receive events, including warnings? */
   readonly #isHeard: boolean;
 
-  constructor(clock: Clock, outer: Observer) {
+  /** `inner`: a part of the balancer that is told too. */
+  constructor(clock: Clock, outer: Observer, inner: Observer = {}) {
     this.journal = new Journal(clock, this.failures);
     this.metrics = new Metrics(clock, this.failures);
-    this.observer = new ObserverList([this.metrics, this.journal, outer], this.failures);
+    this.observer = new ObserverList([this.metrics, this.journal, inner, outer], this.failures);
     this.#isHeard = outer.event !== undefined;
   }
 

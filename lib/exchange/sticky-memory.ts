@@ -26,9 +26,13 @@ export class StickyMemory {
     return this.#bindings.serverOf(this.#hash.ofText(value, scope), since);
   }
 
-  /** A server has just answered a request with this value; `server` is the hash of its name. */
-  note(value: string, scope: number, server: number): void {
-    this.#bindings.note(this.#hash.ofText(value, scope), server, this.#now());
+  /**
+   * A server has just answered a request with this value; `server` is the hash of its name. `expire`: how long other nodes are
+   * to remember it, in ms; they do a minute longer, as they are told once a minute.
+   */
+  note(value: string, scope: number, server: number, expire = 0): void {
+    const seconds = expire === 0 ? 0 : Math.ceil(expire / 1000) + 60;
+    this.#bindings.note(this.#hash.ofText(value, scope), server, this.#now(), seconds);
   }
 
   /** How many values `server` was the last to serve, in the last `within` ms. Looks at every entry. */

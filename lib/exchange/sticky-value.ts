@@ -47,6 +47,6 @@ export class StickyValue implements Sticky {
   mark(context: RequestFacts, { hash }: Server): void {
     const value = this.#key.textOf(context);
     const { memory, scope, expire } = this.#remembering;
-    if (value !== '' && expire > 0) memory.note(value, scope, hash);
+    if (value !== '' && expire > 0) memory.note(value, scope, hash, expire);
   }
 }

@@ -47,6 +47,13 @@ export class Ban implements ClientGuard {
     return isNew;
   }
 
+  /** Bans a client (an `IpAddress.key`) for `ms`, as another node has; false if it is banned already, or none can be. */
+  adopt(client: string, ms: number): boolean {
+    const address = clientOf(client);
+    const now = this.#clock.now();
+    return address !== null && this.#bans.add(this.#hash, address, now + ms, now);
+  }
+
   /** Clients that are banned, each with the ms until its ban ends. */
   *banned(): Generator<[client: string, leftMs: number]> {
     const now = this.#clock.now();
@@ -55,8 +62,7 @@ export class Ban implements ClientGuard {
 
   /** Ends the ban of a client (an `IpAddress.key`) and clears its record; false when it was not banned. */
   lift(client: string): boolean {
-    const { unix } = IpAddress;
-    const address = client === unix.key ? unix : parseIpAddress(client.replace(/\/64$/, ''));
+    const address = clientOf(client);
     if (address === null) return false;
     const wasBanned = this.#bans.lift(this.#hash.ofClient(address), this.#clock.now());
     this.#offences.forget(this.#hash.ofClient(address), this.#config);
@@ -72,4 +78,10 @@ export class Ban implements ClientGuard {
   end(): void {
     this.#bans.clear(this.#hash);
   }
+}
+
+/** The client that an `IpAddress.key` stands for. */
+function clientOf(key: string): IpAddress | null {
+  const { unix } = IpAddress;
+  return key === unix.key ? unix : parseIpAddress(key.replace(/\/64$/, ''));
 }

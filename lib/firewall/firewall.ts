@@ -183,6 +183,15 @@ export class Firewall {
     return true;
   }
 
+  /**
+   * Takes over from another node that a client (an `IpAddress.key`) is banned for `forMs` more, or with 0 that its ban was
+   * lifted. Nobody is told: that node has told its own observers.
+   */
+  adoptBan(client: string, forMs: number): void {
+    if (forMs > 0) this.#ban?.adopt(client, forMs);
+    else this.#ban?.lift(client);
+  }
+
   /** Which bans these are: the same when another firewall continues them; empty: none. */
   get banIdentity(): string {
     return this.#ban?.identity ?? '';

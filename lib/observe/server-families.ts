@@ -1,5 +1,6 @@
 import type { Histogram } from '../base/collections.js';
 import { counter, durationsOf, type Family, gauge, one, type Sample } from './families.js';
+import { fleetFamilies, type LiveFleet } from './fleet-families.js';
 import type { StatusClasses } from './metrics-snapshot.js';
 import { exportFamilies, type LiveExports } from './otlp/export-families.js';
 import { type LiveProvider, providerFamilies } from './provider-families.js';
@@ -38,6 +39,8 @@ export interface LiveBalancer {
   /** Where servers come from by themselves. */
   readonly providers: readonly LiveProvider[];
   readonly exports: LiveExports;
+  /** null: nothing is shared with other nodes. */
+  readonly shared: LiveFleet | null;
 }
 
 export interface LiveCertificate {
@@ -119,6 +122,7 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
     ),
     ...providerFamilies(() => live().providers),
     ...exportFamilies(() => live().exports),
+    ...fleetFamilies(() => live().shared),
     counter('lb_tls_handshakes_total', 'TLS handshakes of clients, by how they ended.', () =>
       [...live().handshakes].map(([result, value]) => ({ labels: { result }, value })),
     ),

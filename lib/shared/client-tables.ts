@@ -1,3 +1,4 @@
+import { BindingNews } from './binding-news.js';
 import { CLIENT_BANS, ClientBans } from './client-bans.js';
 import { ClientOffences, offenceShapes } from './client-offences.js';
 import { ClientPlaces, placesShape } from './client-places.js';
@@ -5,6 +6,7 @@ import { ConnectionTotal } from './connection-total.js';
 import { HashedSets } from './hashed-sets.js';
 import { KeyedHash } from './keyed-hash.js';
 import { RATE_BUCKETS, RateBuckets } from './rate-buckets.js';
+import { RateLeases } from './rate-leases.js';
 import { RetryCounts } from './retry-counts.js';
 import { RoomRequests } from './room-requests.js';
 import { SCOPE_KEYS, ScopeKeys } from './scope-keys.js';
@@ -17,12 +19,14 @@ export interface ClientTablesHandle {
   readonly seed: readonly [number, number];
   readonly scopes: SharedArrayBuffer | null;
   readonly rates: SharedArrayBuffer | null;
+  readonly leases: SharedArrayBuffer | null;
   readonly places: SharedArrayBuffer | null;
   readonly connections: SharedArrayBuffer;
   readonly rooms: SharedArrayBuffer;
   readonly bans: SharedArrayBuffer | null;
   readonly offences: readonly SharedArrayBuffer[] | null;
   readonly bindings: SharedArrayBuffer | null;
+  readonly news: SharedArrayBuffer | null;
   readonly retries: SharedArrayBuffer | null;
 }
 
@@ -31,6 +35,8 @@ export class ClientTables {
   readonly thread: number;
   readonly scopes: ScopeKeys;
   readonly rates: RateBuckets;
+  /** What other nodes have to do with `rates`. */
+  readonly leases: RateLeases;
   /** Connections and requests in flight, by client. */
   readonly places: ClientPlaces;
   /** Connections of all clients. */
@@ -41,39 +47,60 @@ export class ClientTables {
   readonly offences: ClientOffences;
   /** Which server served which sticky value. */
   readonly bindings: StickyBindings;
+  /** What becomes of `bindings`, for other nodes. */
+  readonly news: BindingNews;
   readonly retries: RetryCounts;
 
   private constructor(handle: ClientTablesHandle, thread: number) {
-    const { threads, seed, scopes, rates, places, connections, rooms, bans, offences, bindings, retries } =
-      handle;
+    const {
+      threads,
+      seed,
+      scopes,
+      rates,
+      leases,
+      places,
+      connections,
+      rooms,
+      bans,
+      offences,
+      bindings,
+      news,
+      retries,
+    } = handle;
     this.thread = thread;
     const hash = new KeyedHash(...seed);
     this.scopes = new ScopeKeys(hash, scopes, thread);
-    this.rates = new RateBuckets(rates, thread);
+    this.leases = new RateLeases(leases);
+    this.rates = new RateBuckets(rates, thread, this.leases);
     this.places = new ClientPlaces(threads, places, thread);
     this.connections = new ConnectionTotal(connections, thread);
     this.rooms = new RoomRequests(rooms, thread);
     this.bans = new ClientBans(bans, thread);
     this.offences = new ClientOffences(offences, thread);
-    this.bindings = new StickyBindings(bindings, thread);
+    this.news = new BindingNews(news);
+    this.bindings = new StickyBindings(bindings, thread, this.news);
     this.retries = new RetryCounts(hash.derive('retry budgets'), threads, retries, thread);
   }
 
-  /** With several threads all memory is reserved at once: a thread cannot make any that others know of. */
-  static create(threads: number): ClientTablesHandle {
-    const seed = KeyedHash.seed();
+  /**
+   * With several threads all memory is reserved at once: a thread cannot make any that others know of. `seed`: by default one
+   * that nobody knows; nodes that share have the same.
+   */
+  static create(threads: number, seed = KeyedHash.seed()): ClientTablesHandle {
     const isAlone = threads === 1;
     return {
       threads,
       seed,
       scopes: isAlone ? null : HashedSets.memory(SCOPE_KEYS),
       rates: isAlone ? null : HashedSets.memory(RATE_BUCKETS),
+      leases: isAlone ? null : RateLeases.memory(),
       places: isAlone ? null : HashedSets.memory(placesShape(threads)),
       connections: ConnectionTotal.memory(threads),
       rooms: RoomRequests.memory(threads),
       bans: isAlone ? null : HashedSets.memory(CLIENT_BANS),
       offences: isAlone ? null : offenceShapes().map((shape) => HashedSets.memory(shape)),
       bindings: isAlone ? null : HashedSets.memory(STICKY_BINDINGS),
+      news: isAlone ? null : BindingNews.memory(),
       retries: isAlone ? null : RetryCounts.memory(threads),
     };
   }

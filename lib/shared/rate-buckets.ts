@@ -1,10 +1,13 @@
 import { HashedSets, type SetsShape } from './hashed-sets.js';
 import type { Digest } from './keyed-hash.js';
+import { RateLeases } from './rate-leases.js';
 
 /** 393,216 buckets, 9.5 MiB; 152 bytes for each as long as there are less than 65,536. */
 export const RATE_BUCKETS: SetsShape = { sets: 1 << 16, ways: 6, entryWords: 6, perSet: 1 };
 /** Offsets in an entry. */
 const LAST_USE = 2;
+/** 0: none. Else the lease that other nodes know of, plus 1; -1: one was asked for. */
+const LEASE = 3;
 const FULL_AT = 4;
 
 /** Rounding must not cost a client its last token: it may be short by a billionth. */
@@ -28,18 +31,23 @@ export interface BucketTerms {
  */
 export class RateBuckets {
   readonly #sets: HashedSets;
+  readonly #leases: RateLeases;
   /** The one that is locked. */
   #set = 0;
 
-  constructor(memory: SharedArrayBuffer | null, thread: number) {
+  /** `leases`: what other nodes have to do with it; by default nothing. */
+  constructor(memory: SharedArrayBuffer | null, thread: number, leases = new RateLeases(null)) {
     this.#sets = new HashedSets(RATE_BUCKETS, memory, thread);
+    this.#leases = leases;
   }
 
   /** Takes a token: 0. If there is none: the ms until there is one. `now`: monotonic ms, the same in all threads. */
   take(client: Digest, terms: BucketTerms, now: number): number {
     const sets = this.#sets;
     const { interval, depth } = terms;
-    const fullAt = (this.#enter(client, now) + FULL_AT) >> 1;
+    const entry = this.#enter(client, now);
+    if (!this.#leases.isAlone) return this.#takeShare(entry, client, terms, now);
+    const fullAt = (entry + FULL_AT) >> 1;
     const { floats } = sets;
     const next = Math.max(floats[fullAt] as number, now) + interval;
     const wait = next - depth - now;
@@ -49,9 +57,72 @@ export class RateBuckets {
     return passes ? 0 : wait;
   }
 
-  /** Takes a token if there is one. */
-  spend(client: Digest, { interval, depth }: BucketTerms, now: number): void {
+  /**
+   * The same where other nodes have a part in the limit. Without a lease the bucket fills with the share of this node. Apart
+   * it is also as deep as the share; where limits are shared, it has the whole burst, and who has used more than the share of
+   * it asks for a lease. Leaves the set.
+   */
+  #takeShare(entry: number, client: Digest, { interval, depth }: BucketTerms, now: number): number {
     const sets = this.#sets;
+    const { words, floats } = sets;
+    const leases = this.#leases;
+    const { isShared, nodes } = leases;
+    const lease = words[entry + LEASE] as number;
+    let wait = 0;
+    if (isShared && lease > 0) {
+      if (!leases.spend(lease - 1)) wait = interval;
+    } else {
+      const fullAt = (entry + FULL_AT) >> 1;
+      const step = interval * nodes;
+      // A share below one token would be none at all.
+      const share = Math.max(depth, step);
+      const next = Math.max(floats[fullAt] as number, now) + step;
+      const rounding = step * ROUNDING + now * CLOCK_ROUNDING;
+      wait = next - (isShared ? Math.max(depth * nodes, share) : share) - now;
+      if (wait <= rounding) {
+        wait = 0;
+        floats[fullAt] = next;
+      }
+      if (isShared && lease === 0 && next - now > share + rounding && leases.request(client, interval, depth))
+        words[entry + LEASE] = -1;
+    }
+    sets.leave(this.#set);
+    return wait;
+  }
+
+  /**
+   * From now on the bucket of a client is a lease, which other nodes know of. Returns how far from full it was, in ms with the
+   * share of this node. For the control plane, as `unlease`.
+   */
+  lease(client: Digest, lease: number, now: number): number {
+    const sets = this.#sets;
+    const entry = this.#enter(client, now);
+    const fullAt = (entry + FULL_AT) >> 1;
+    const missing = Math.max(0, (sets.floats[fullAt] as number) - now);
+    const isKnown = sets.words[entry + LEASE] === lease + 1;
+    sets.words[entry + LEASE] = lease + 1;
+    if (!isKnown) sets.floats[fullAt] = now;
+    sets.leave(this.#set);
+    return isKnown ? 0 : missing;
+  }
+
+  /** The bucket is one of this node alone again, and full. */
+  unlease(client: Digest, lease: number): void {
+    const sets = this.#sets;
+    const set = sets.enter(client);
+    const entry = sets.find(set, client);
+    if (entry !== -1 && sets.words[entry + LEASE] === lease + 1) sets.words[entry + LEASE] = 0;
+    sets.leave(set);
+  }
+
+  /** Takes a token if there is one. */
+  spend(client: Digest, terms: BucketTerms, now: number): void {
+    if (!this.#leases.isAlone) {
+      this.take(client, terms, now);
+      return;
+    }
+    const sets = this.#sets;
+    const { interval, depth } = terms;
     const fullAt = (this.#enter(client, now) + FULL_AT) >> 1;
     sets.floats[fullAt] = Math.min(
       Math.max(sets.floats[fullAt] as number, now + depth),
@@ -93,6 +164,7 @@ export class RateBuckets {
       entry = this.#leastNeeded(set, now);
       sets.clear(entry);
       sets.floats[(entry + FULL_AT) >> 1] = now;
+      sets.words[entry + LEASE] = 0;
       sets.mark(entry, client);
     }
     sets.words[entry + LAST_USE] = use;
@@ -100,7 +172,9 @@ export class RateBuckets {
   }
 
   #isNeeded(entry: number, now: number): boolean {
-    return this.#sets.isUsed(entry) && (this.#sets.floats[(entry + FULL_AT) >> 1] as number) > now;
+    if (!this.#sets.isUsed(entry)) return false;
+    const { words, floats } = this.#sets;
+    return (words[entry + LEASE] as number) > 0 || (floats[(entry + FULL_AT) >> 1] as number) > now;
   }
 
   #leastNeeded(set: number, now: number): number {

@@ -49,11 +49,11 @@ export class SharedMemory {
     this.holds = NamedCounts.attach(handle.holds, thread);
   }
 
-  /** For this thread, number 0, and for `threads` - 1 others. */
-  static create(threads = 1): SharedMemory {
+  /** For this thread, number 0, and for `threads` - 1 others. `seed`: of `ClientTables.create`. */
+  static create(threads = 1, seed?: readonly [number, number]): SharedMemory {
     const handle = {
       threads,
-      clients: ClientTables.create(threads),
+      clients: ClientTables.create(threads, seed),
       servers: ServerSlots.create(threads),
       successes: SuccessCounts.create(threads),
       pulses: ThreadPulses.create(threads),

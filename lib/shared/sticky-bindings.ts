@@ -1,3 +1,4 @@
+import { BindingNews } from './binding-news.js';
 import { HashedSets, type SetsShape } from './hashed-sets.js';
 import type { Digest } from './keyed-hash.js';
 
@@ -7,11 +8,23 @@ export const STICKY_BINDINGS: SetsShape = { sets: 1 << 14, ways: 8, entryWords: 
 const SERVER = 2;
 const SERVED_AT = 3;
 
+/** Seconds. */
+const TELL_AGAIN = 60;
+
+/** What a value was that is bound: not there, or to be told of again; bound to another server; bound to this one. */
+type Before = 0 | 1 | 2;
+const NEW = 0;
+const MOVED = 1;
+const IN_USE = 2;
+
 /** Which server last served a value that binds a client, and when. In a full set the one that was served longest ago gives way. */
 export class StickyBindings {
   readonly #sets: HashedSets;
+  readonly #news: BindingNews;
 
-  constructor(memory: SharedArrayBuffer | null, thread: number) {
+  /** `news`: what other nodes are to be told of; by default nothing. */
+  constructor(memory: SharedArrayBuffer | null, thread: number, news = new BindingNews(null)) {
+    this.#news = news;
     this.#sets = new HashedSets(STICKY_BINDINGS, memory, thread);
   }
 
@@ -28,8 +41,22 @@ export class StickyBindings {
     return server;
   }
 
-  /** `now`: in whole seconds, the same in all threads. */
-  note(value: Digest, server: number, now: number): void {
+  /** Another node has told of it, so it is none of the news. `now`: in whole seconds. */
+  adopt(value: Digest, server: number, now: number): void {
+    this.#write(value, server, now);
+  }
+
+  /** `now` and `expire`: in whole seconds, those of the clock the same in all threads. */
+  note(value: Digest, server: number, now: number, expire: number): void {
+    const news = this.#news;
+    // The digest is one that the next hash overwrites, and nothing is hashed in between.
+    const before = this.#write(value, server, now);
+    if (!news.isRead || expire === 0 || before === IN_USE) return;
+    news.add(value, server, expire, before === MOVED);
+  }
+
+  /** What the value was before. */
+  #write(value: Digest, server: number, now: number): Before {
     const sets = this.#sets;
     let set = sets.enter(value);
     let entry = sets.find(set, value);
@@ -39,6 +66,7 @@ export class StickyBindings {
     }
     const { words } = sets;
     const isNew = entry === -1;
+    const before = isNew ? NEW : this.#before(entry, server, now);
     if (isNew) {
       entry = this.#leastNeeded(set);
       sets.clear(entry);
@@ -47,6 +75,15 @@ export class StickyBindings {
     words[entry + SERVED_AT] = now;
     if (isNew) sets.mark(entry, value);
     sets.leave(set);
+    return before;
+  }
+
+  /** One that is used is told of again each minute, so that other nodes remember it. */
+  #before(entry: number, server: number, now: number): Before {
+    const { words } = this.#sets;
+    if (words[entry + SERVER] !== server) return MOVED;
+    const servedAt = words[entry + SERVED_AT] as number;
+    return Math.floor(servedAt / TELL_AGAIN) === Math.floor(now / TELL_AGAIN) ? IN_USE : NEW;
   }
 
   /** How many values `server` was the last to serve, after `since`. Looks at every entry. */

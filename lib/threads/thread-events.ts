@@ -27,6 +27,8 @@ const TELLERS: { readonly [what in BalancerEvent['what']]: 'engine' | 'control' 
   source_recovered: 'control',
   export_failed: 'control',
   export_recovered: 'control',
+  shared_lost: 'control',
+  shared_recovered: 'control',
   drained: 'control',
   unbanned: 'control',
   reloaded: 'control',

@@ -158,6 +158,7 @@ export class FakeSubject implements AdminTarget {
       ],
       maintenance: this.maintained,
       certificates: this.certificates(),
+      shared: null,
       providers: [
         {
           source: 'dns api.internal:8080',

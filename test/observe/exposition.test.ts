@@ -78,6 +78,17 @@ const LIVE: LiveBalancer = {
     waiting: 4,
     requests: [{ signal: 'traces', ok: 2, failed: 1 }],
   },
+  shared: {
+    state: 'shared',
+    nodes: [1, 2, 3],
+    commands: 120,
+    errors: 2,
+    answerSeconds: 0.25,
+    answers: 118,
+    keys: 4,
+    leased: 900,
+    returned: 30,
+  },
   providers: [
     {
       source: 'dns api.internal:8080',

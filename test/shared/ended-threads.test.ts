@@ -24,7 +24,7 @@ t.test('threads that are ended in the midst of their work hold up nobody', async
       clients.rates.take(client, TERMS, 1e9);
       clients.places.enter(client, 3);
       clients.places.leave(client);
-      clients.bindings.note(client, 1, 1);
+      clients.bindings.note(client, 1, 1, 0);
     }
     t.ok(monotonic() - from < 900, 'no lock was waited for');
     t.equal(clients.places.size, 0);

@@ -110,7 +110,7 @@ export const TASKS = {
       rates.take(hash.ofClient(address), TERMS, i);
       if (offences.note(hash.ofClient(address), OFFENCES, i)) bans.add(hash, address, i + 100, i);
       bans.isBanned(hash.ofClient(address), i);
-      bindings.note(hash.ofClient(address), 7, i);
+      bindings.note(hash.ofClient(address), 7, i, 0);
       bindings.serverOf(hash.ofClient(address), 0);
       places.enter(hash.ofClient(address), 3);
       if (i % 2 === 0) places.leave(hash.ofClient(address));

@@ -132,6 +132,8 @@ export class Seen implements Observer {
       case 'removed':
       case 'source_failed':
       case 'source_recovered':
+      case 'shared_lost':
+      case 'shared_recovered':
       case 'route_down':
       case 'route_up':
       case 'unbanned':

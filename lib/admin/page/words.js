@@ -160,6 +160,8 @@ const EVENTS = {
   discovered: ['servers of', ''],
   source_failed: ['source of servers fails:', 'warn'],
   source_recovered: ['answers again:', 'good'],
+  shared_lost: ['nothing is shared with other nodes', 'bad'],
+  shared_recovered: ['shared with other nodes again', 'good'],
   certificates_reloaded: ['certificates reloaded', 'good'],
   certificate_refused: ['certificate refused', 'bad'],
   certificate_expiring: ['certificate expires', 'warn'],

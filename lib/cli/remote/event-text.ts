@@ -38,6 +38,8 @@ const WORDS: { readonly [what in EventView['what']]: readonly [words: string, ti
   source_recovered: ['answers again:', 'green'],
   export_failed: ['the OpenTelemetry collector does not take', 'yellow'],
   export_recovered: ['the OpenTelemetry collector takes again', 'green'],
+  shared_lost: ['nothing is shared with other nodes', 'red'],
+  shared_recovered: ['shared with other nodes again', 'green'],
   certificates_reloaded: ['certificates reloaded', 'green'],
   certificate_refused: ['certificate refused', 'red'],
   certificate_expiring: ['certificate expires', 'yellow'],
@@ -70,6 +72,7 @@ const SPOKEN_ON: ReadonlySet<EventView['what']> = new Set([
   'source_recovered',
   'export_failed',
   'export_recovered',
+  'shared_recovered',
 ]);
 
 /** `12:04:31 apple is down: refused`, without a line feed. */

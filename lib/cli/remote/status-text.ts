@@ -95,6 +95,7 @@ function remarks(status: StatusView, paint: Paint): string {
   }
   for (const one of status.maintenance ?? []) lines.push(maintenanceLine(one, status, paint));
   for (const provider of status.providers ?? []) lines.push(providerLine(provider, status, paint));
+  if (status.shared) lines.push(sharedLine(status.shared, paint));
   for (const line of config.drift) lines.push(`${paint.dim('not in the file:')} ${escapeForScreen(line)}`);
   return lines.map((line) => `${line}\n`).join('');
 }
@@ -115,6 +116,17 @@ function maintenanceLine(
 function listed(items: readonly string[]): string {
   const more = items.length > 3 ? ` and ${items.length - 3} more` : '';
   return `${items.slice(0, 3).join(', ')}${more}`;
+}
+
+/** `limits are shared by 3 nodes: a, b, c`. */
+function sharedLine({ state, nodes, error }: NonNullable<StatusView['shared']>, paint: Paint): string {
+  const names = nodes.slice(0, MOST_NAMED).map(({ name }) => name);
+  if (nodes.length > MOST_NAMED) names.push(`${nodes.length - MOST_NAMED} more`);
+  if (state === 'shared')
+    return paint.dim(`shared by ${count(nodes.length, 'node')}: ${escapeForScreen(names.join(', '))}`);
+  const why = error === '' ? '' : `: ${escapeForScreen(error)}`;
+  const what = state === 'lost' ? 'Redis is lost' : 'Redis has not answered yet';
+  return paint.yellow(`${what}, limits are this node's share${why}`);
 }
 
 /** `3 servers of file /etc/lb/targets/*.json, which answered 4 s ago`. */

@@ -1,5 +1,6 @@
 import { type IpAddress, parseIpAddress } from '../../base/ip-address.js';
 import type { Firewall } from '../../firewall/firewall.js';
+import type { BanChange, BanSubject } from '../../fleet/shared-bans.js';
 import { OperationError } from './operations.js';
 import type { BanList, BanStatus } from './status.js';
 
@@ -37,6 +38,23 @@ export function liftBan(firewalls: readonly Firewall[], text: string): readonly 
   const lifted = firewalls.filter((firewall) => firewall.lift(key)).map(({ name }) => name);
   if (lifted.length === 0) throw new OperationError('unknown_ban', `${key} is not banned`);
   return lifted;
+}
+
+/** The bans that are shared with other nodes: those that are in force, not those of firewalls that only observe. */
+export function sharedBans(firewalls: () => readonly Firewall[]): BanSubject {
+  return {
+    *standing(): Generator<BanChange> {
+      for (const firewall of firewalls()) {
+        if (firewall.config.mode === 'observe') continue;
+        for (const { client, leftMs } of firewall.bans())
+          yield { client, firewall: firewall.name, forMs: leftMs };
+      }
+    },
+    adopt(changes) {
+      const byName = new Map(firewalls().map((firewall) => [firewall.name, firewall]));
+      for (const { client, firewall, forMs } of changes) byName.get(firewall)?.adoptBan(client, forMs);
+    },
+  };
 }
 
 function readClient(text: string): IpAddress {

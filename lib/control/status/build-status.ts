@@ -6,6 +6,7 @@ import { everyRoute } from '../../config/every-route.js';
 import { routeMatchSteps } from '../../config/route-match.js';
 import type { RouteConfig } from '../../config/types.js';
 import type { ProviderStatus } from '../../discovery/contract.js';
+import type { FleetStatus } from '../../fleet/fleet.js';
 import type { ListenerFigures } from '../../net/listeners.js';
 import type { ServerTls } from '../../net/server-tls.js';
 import {
@@ -61,6 +62,7 @@ export interface StatusDeps {
   readonly orders: () => readonly AcmeStatus[];
   readonly providers: readonly ProviderStatus[];
   readonly exports: LiveExports;
+  readonly shared: FleetStatus | null;
 }
 
 /** The whole status: of one moment if all steps are taken at once, else each server and route as of its step. */
@@ -95,6 +97,7 @@ export function* statusSteps(sources: StatusDeps): Steps<BalancerStatus> {
     certificates: sources.certificates(),
     acme: sources.orders(),
     providers: sources.providers,
+    shared: sources.shared,
     config: {
       path: sources.configPath,
       loadedAt: sources.loadedAt,
@@ -145,6 +148,7 @@ export function* figureSteps({
   certificates,
   providers,
   exports,
+  shared,
 }: StatusDeps): Steps<LiveBalancer> {
   const { servers: managed, snapshot, routes } = registry;
   const servers = new Map<string, LiveServer>();
@@ -175,6 +179,7 @@ export function* figureSteps({
     certificates: certificates(),
     providers,
     exports,
+    shared,
   };
 }
 

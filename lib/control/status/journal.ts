@@ -128,6 +128,10 @@ function detailOf(event: BalancerEvent): string {
       return `${event.signal}: ${event.detail}`;
     case 'export_recovered':
       return `${event.signal}, after ${seconds(event.failedMs)}${event.dropped === 0 ? '' : `; ${event.dropped} spans were dropped`}`;
+    case 'shared_lost':
+      return event.detail;
+    case 'shared_recovered':
+      return `after ${seconds(event.lostMs)}`;
     case 'certificates_reloaded':
       return event.detail;
     case 'certificate_refused':

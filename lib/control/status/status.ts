@@ -1,12 +1,14 @@
 import type { CertificateIdentity } from '../../base/certificate-identity.js';
 import type { BalancerEvent, Reason } from '../../base/observer.js';
 import type { ProviderStatus } from '../../discovery/contract.js';
+import type { FleetStatus } from '../../fleet/fleet.js';
 import type { ListenerFigures } from '../../net/listeners.js';
 import type { ThreadFigures } from '../../servers/engine-contract.js';
 import type { AcmeStatus } from '../../tls/acme-manager.js';
 import type { HealthEventKind } from '../health/health-history.js';
 
 export type { ProviderStatus } from '../../discovery/contract.js';
+export type { FleetStatus } from '../../fleet/fleet.js';
 export type { ThreadFigures } from '../../servers/engine-contract.js';
 export type { AcmeStatus } from '../../tls/acme-manager.js';
 
@@ -49,6 +51,8 @@ export interface BalancerStatus {
   readonly acme: readonly AcmeStatus[];
   /** Where servers come from by themselves, in the order of the file. */
   readonly providers: readonly ProviderStatus[];
+  /** What is shared with other nodes; null: nothing is. */
+  readonly shared: FleetStatus | null;
   readonly config: ConfigStatus;
 }
 

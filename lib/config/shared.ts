@@ -1,0 +1,68 @@
+import { ValueError } from '../base/units.js';
+import type { Context } from './context.js';
+import { type FileReader, readCertificates } from './pem-files.js';
+import { duration } from './quantities.js';
+import type { Report } from './report.js';
+import { defaultsOf } from './schema.js';
+import type { SharedSettings } from './settings.js';
+import type { SharedConfig } from './types.js';
+
+const DEFAULTS = defaultsOf<Pick<SharedConfig, 'prefix' | 'nodes' | 'timeout'>>('shared');
+
+/** Compiles `shared:`; null without it. */
+export function compileShared(
+  setting: SharedSettings | undefined,
+  context: Pick<Context, 'report' | keyof FileReader>,
+): SharedConfig | null {
+  const { report, resolveFile } = context;
+  // The schema has refused the value and it was removed.
+  if (setting?.redis === undefined) return null;
+  const { redis, ca, sentinel = null, timeout } = setting;
+  const texts = typeof redis === 'string' ? [redis] : redis;
+  const urls = texts.map((text, index) => {
+    const path = typeof redis === 'string' ? ['shared', 'redis'] : ['shared', 'redis', index];
+    return report.attempt(path, () => readUrl(text)) ?? '';
+  });
+  const kind = sentinel !== null ? 'sentinel' : setting.cluster === true ? 'cluster' : 'single';
+  checkKind(setting, urls, report);
+  return {
+    redis: urls,
+    kind,
+    sentinel,
+    prefix: setting.prefix ?? DEFAULTS.prefix,
+    node: setting.node ?? null,
+    nodes: setting.nodes ?? DEFAULTS.nodes,
+    user: setting.user ?? null,
+    password: setting.password ?? null,
+    ca: ca === undefined ? null : resolveFile(ca),
+    pem:
+      ca === undefined
+        ? null
+        : (report.attempt(['shared', 'ca'], () => readCertificates(ca, context)) ?? null),
+    timeout: duration(timeout, DEFAULTS.timeout, ['shared', 'timeout'], report, 1),
+  };
+}
+
+function checkKind({ sentinel, cluster }: SharedSettings, urls: readonly string[], report: Report): void {
+  if (sentinel !== undefined && cluster === true)
+    report.problem(['shared', 'cluster'], 'a cluster has no sentinels', 'Leave out cluster or sentinel.');
+  if (urls.length > 1 && sentinel === undefined && cluster !== true)
+    report.problem(
+      ['shared', 'redis'],
+      'several addresses are those of a cluster or of sentinels',
+      'Add cluster: true, or sentinel: with the name of the group.',
+    );
+  if (cluster === true && urls.some((url) => url !== '' && new URL(url).pathname.length > 1))
+    report.problem(['shared', 'redis'], 'a cluster has one database only', 'Leave out its number.');
+}
+
+function readUrl(text: string): string {
+  const wanted = 'Write redis://host:port or rediss://host:port.';
+  if (!URL.canParse(text)) throw new ValueError('expected the URL of a Redis server', wanted);
+  const url = new URL(text);
+  if (!['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '')
+    throw new ValueError('expected a redis:// or rediss:// URL', wanted);
+  if (!/^(\/\d{0,5})?$/.test(url.pathname) || url.search !== '' || url.hash !== '')
+    throw new ValueError('after the port only the number of a database may stand', wanted);
+  return text;
+}

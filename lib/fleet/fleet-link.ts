@@ -1,0 +1,139 @@
+import type { Observer } from '../base/observer.js';
+import type { Clock } from '../base/timer-wheel.js';
+import type { RedisArgument, RedisClient } from './redis-client.js';
+
+/** connecting: Redis has not answered yet. lost: it does not answer as it should, and each node has its share alone. */
+export type LinkState = 'connecting' | 'shared' | 'lost';
+
+export interface FleetLinkDeps {
+  readonly clock: Clock;
+  readonly observer: Pick<Observer, 'event'>;
+  /** Told after each change of the state. */
+  readonly onState: (state: LinkState) => void;
+}
+
+/** How soon it is said that Redis cannot be reached, after the start. */
+const FIRST_ANSWER_MS = 2000;
+/** A connection without any answer for so long is replaced. */
+const SILENCE_MS = 3000;
+/** So many good answers in a row, each a try apart, and what was lost is shared again: an answer of luck is none. */
+const GOOD_ANSWERS = 2;
+
+/**
+ * Whether Redis answers. Every command goes through here: one that fails, for whatever reason, means that nothing is
+ * shared until commands succeed again. So what is asked of Redis is either in force, or the node has its own share.
+ */
+export class FleetLink implements Pick<RedisClient, 'call'> {
+  readonly #deps: FleetLinkDeps;
+  #client: RedisClient | null = null;
+  #state: LinkState = 'connecting';
+  /** Since when, in ms of the clock. */
+  #since: number;
+  #answeredAt: number;
+  #good = 0;
+  /** Why it is lost; empty: it is not. */
+  error = '';
+  #connectError = '';
+  /** Since the start. */
+  commands = 0;
+  errors = 0;
+  /** ms that all answers took. */
+  answerMs = 0;
+  answers = 0;
+  /** ms that the last answers took, each weighing a tenth. */
+  latency = 0;
+
+  constructor(deps: FleetLinkDeps) {
+    this.#deps = deps;
+    this.#since = deps.clock.now();
+    this.#answeredAt = this.#since;
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  use(client: RedisClient): void {
+    this.#client = client;
+  }
+
+  /** Why there is no connection. */
+  noteConnectError(message: string): void {
+    this.#connectError = message;
+  }
+
+  async call(command: string, args: readonly RedisArgument[]): Promise<unknown> {
+    const { clock } = this.#deps;
+    const from = clock.now();
+    this.commands++;
+    try {
+      if (this.#client === null) throw new Error('no connection');
+      const answer = await this.#client.call(command, args);
+      this.#noteAnswer(clock.now() - from);
+      return answer;
+    } catch (error) {
+      const { message } = error as Error;
+      // It is run again as a whole, which is no failure.
+      if (!message.startsWith('NOSCRIPT')) this.#noteError(message);
+      throw error;
+    }
+  }
+
+  /** The command that shows that Redis takes what is written has succeeded. */
+  noteGood(): void {
+    this.#good++;
+    if (this.#state === 'shared') return;
+    if (this.#state === 'lost' && this.#good < GOOD_ANSWERS) return;
+    const wasLost = this.#state === 'lost';
+    const lostMs = this.#deps.clock.now() - this.#since;
+    this.error = '';
+    this.#connectError = '';
+    this.#enter('shared');
+    if (wasLost) this.#deps.observer.event?.({ what: 'shared_recovered', lostMs });
+  }
+
+  /** Called a few times each second. */
+  tick(): void {
+    const now = this.#deps.clock.now();
+    if (this.#state === 'connecting' && now - this.#since >= FIRST_ANSWER_MS)
+      this.#lose(this.error || this.#connectError || 'no answer');
+    if (this.#state === 'lost' && now - this.#answeredAt >= SILENCE_MS) {
+      this.#answeredAt = now;
+      this.#client?.reconnect();
+    }
+  }
+
+  close(): void {
+    this.#client?.close();
+    this.#client = null;
+  }
+
+  #noteAnswer(ms: number): void {
+    this.answers++;
+    this.answerMs += ms;
+    this.latency = this.answers === 1 ? ms : this.latency * 0.9 + ms * 0.1;
+    this.#answeredAt = this.#deps.clock.now();
+  }
+
+  #noteError(message: string): void {
+    this.errors++;
+    this.#good = 0;
+    // Without a connection the client says only that; why is said by the event of the connection.
+    const isUnsent = /isn't writeable|no connection|Connection is closed/.test(message);
+    this.error = isUnsent ? this.#connectError || 'no connection' : message;
+    if (this.#state === 'shared') this.#lose(this.error);
+  }
+
+  #lose(detail: string): void {
+    this.error = detail;
+    this.#good = 0;
+    this.#enter('lost');
+    this.#deps.observer.event?.({ what: 'shared_lost', detail });
+  }
+
+  #enter(state: LinkState): void {
+    this.#state = state;
+    this.#since = this.#deps.clock.now();
+    this.#deps.onState(state);
+  }
+}

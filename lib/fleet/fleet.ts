@@ -1,0 +1,206 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { BalancerEvent, Observer } from '../base/observer.js';
+import type { Clock } from '../base/timer-wheel.js';
+import type { SharedConfig } from '../config/types.js';
+import type { ClientTables } from '../shared/client-tables.js';
+import { FleetLink, type LinkState } from './fleet-link.js';
+import { type FleetNode, Heartbeat } from './heartbeat.js';
+import { RedisLeaseBank } from './lease-bank.js';
+import { LeaseKeeper } from './lease-keeper.js';
+import { openRedis, type RedisClient } from './redis-client.js';
+import { type BanSubject, SharedBans } from './shared-bans.js';
+import { SharedBindings } from './shared-bindings.js';
+
+/** ms between two rounds of questions to Redis. */
+export const ROUND_MS = 50;
+/** ms between two signs of life; while Redis is lost, between two tries. */
+const BEAT_MS = 1000;
+const TRY_MS = 250;
+/** ms between two looks at bans and sticky values. */
+const SPREAD_MS = 200;
+
+/** What is shared with other nodes, and how that is going. */
+export interface FleetStatus {
+  readonly state: LinkState;
+  /** This node. */
+  readonly node: string;
+  readonly prefix: string;
+  /** As Redis last said; those of the last good answer while it is lost. */
+  readonly nodes: readonly FleetNode[];
+  /** Why it is lost; empty: it is not. */
+  readonly error: string;
+  /** ms that answers of Redis took lately. */
+  readonly latencyMs: number;
+  /** Since the start. */
+  readonly commands: number;
+  readonly errors: number;
+  /** Seconds that all answers took. */
+  readonly answerSeconds: number;
+  readonly answers: number;
+  /** Keys of rate limits that are shared by leases now. */
+  readonly keys: number;
+  /** Tokens since the start. */
+  readonly leased: number;
+  readonly returned: number;
+}
+
+export interface FleetDeps {
+  readonly clock: Clock;
+  readonly observer: Pick<Observer, 'event'>;
+  /** What clients have used up in this node. */
+  readonly clients: ClientTables;
+  readonly bans: BanSubject;
+  /** By default a connection as the settings say. */
+  readonly open?: (config: SharedConfig, onError: (message: string) => void) => Promise<RedisClient>;
+}
+
+/**
+ * What this node shares with others through Redis: the control plane has one, in the main thread. Nothing that a request
+ * goes by waits for it.
+ */
+export class Fleet {
+  readonly #config: SharedConfig;
+  readonly #deps: FleetDeps;
+  readonly #link: FleetLink;
+  readonly #name: string;
+  readonly #heartbeat: Heartbeat;
+  readonly #keeper: LeaseKeeper;
+  readonly #bans: SharedBans;
+  readonly #bindings: SharedBindings;
+  #stopTicks: (() => void) | null = null;
+  #stopped = false;
+  #beatAt = 0;
+  #spreadAt = 0;
+  #isBeating = false;
+
+  constructor(config: SharedConfig, deps: FleetDeps) {
+    this.#config = config;
+    this.#deps = deps;
+    const { clock, observer, clients } = deps;
+    this.#name = config.node ?? hostname();
+    this.#heartbeat = new Heartbeat(config.prefix, this.#name, randomBytes(4).toString('hex'));
+    this.#link = new FleetLink({ clock, observer, onState: () => this.#stateChanged() });
+    const bank = new RedisLeaseBank(this.#link, config.prefix, config.kind === 'cluster');
+    this.#keeper = new LeaseKeeper(clients.rates, clients.leases, bank);
+    this.#bans = new SharedBans(this.#link, config.prefix, deps.bans);
+    const { bindings, news } = clients;
+    this.#bindings = new SharedBindings(this.#link, config.prefix, config.kind === 'cluster', bindings, news);
+    // Until Redis answers, nobody knows what others have let through.
+    clients.leases.setMode('apart', this.nodeCount);
+  }
+
+  /** Does not wait for Redis. */
+  start(): void {
+    const { clock, open = openRedis } = this.#deps;
+    open(this.#config, (message) => this.#link.noteConnectError(message)).then(
+      (client) => {
+        if (this.#stopped) client.close();
+        else this.#link.use(client);
+      },
+      (error: Error) => this.#link.noteConnectError(error.message),
+    );
+    this.#stopTicks = clock.every(ROUND_MS, () => this.#tick());
+  }
+
+  /** The share of a limit that is this node's when it is alone: the limit divided by this. */
+  get nodeCount(): number {
+    return Math.max(this.#config.nodes, this.#heartbeat.nodes.length, 1);
+  }
+
+  get status(): FleetStatus {
+    const { state, error, latency, commands, errors, answerMs, answers } = this.#link;
+    return {
+      state,
+      node: this.#name,
+      prefix: this.#config.prefix,
+      nodes: this.#heartbeat.nodes,
+      error,
+      latencyMs: Math.round(latency * 100) / 100,
+      commands,
+      errors,
+      answerSeconds: answerMs / 1000,
+      answers,
+      keys: this.#keeper.count,
+      leased: this.#keeper.leased,
+      returned: this.#keeper.returned,
+    };
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#stopTicks?.();
+    if (this.#link.state !== 'shared') {
+      this.#link.close();
+      return;
+    }
+    void this.#heartbeat
+      .leave(this.#link)
+      .catch(() => {})
+      .finally(() => this.#link.close());
+  }
+
+  #tick(): void {
+    const now = this.#deps.clock.now();
+    this.#link.tick();
+    if (now >= this.#beatAt && !this.#isBeating) void this.#beat(now);
+    if (this.#link.state === 'shared') this.#round(now);
+  }
+
+  /** An event of this node: bans are for all nodes. */
+  note(event: BalancerEvent): void {
+    if (event.what !== 'banned' && event.what !== 'unbanned') return;
+    const { client, firewall } = event;
+    this.#bans.note({ client, firewall, forMs: event.what === 'banned' ? event.forMs : 0 });
+    // Without waiting for the next look.
+    this.#spreadAt = 0;
+  }
+
+  /** What fails is noted by the link, which ends the sharing. */
+  #round(now: number): void {
+    const ignore = (): void => {};
+    this.#keeper.round(now).catch(ignore);
+    if (now < this.#spreadAt) return;
+    this.#spreadAt = now + SPREAD_MS;
+    this.#bans.round().catch(ignore);
+    this.#bindings.round(now).catch(ignore);
+  }
+
+  async #beat(now: number): Promise<void> {
+    this.#isBeating = true;
+    this.#beatAt = now + (this.#link.state === 'shared' ? BEAT_MS : TRY_MS);
+    try {
+      await this.#heartbeat.beat(this.#link);
+      if (this.#stopped) return;
+      this.#link.noteGood();
+      this.#setMode();
+    } catch {
+      // The link has noted why; it is tried again.
+    } finally {
+      this.#isBeating = false;
+    }
+  }
+
+  #stateChanged(): void {
+    if (this.#link.state === 'lost') this.#beatAt = this.#deps.clock.now() + TRY_MS;
+    this.#setMode();
+    if (this.#link.state === 'shared') this.#bans.begin();
+    else this.#keeper.end();
+  }
+
+  #setMode(): void {
+    const { leases } = this.#deps.clients;
+    leases.setMode(this.#link.state === 'shared' ? 'shared' : 'apart', this.nodeCount);
+  }
+}
+
+/**
+ * The key of all hashes of clients, the same in all nodes that share: it follows from the prefix and the password, so that
+ * who does not know the password can find no two clients with the same hash.
+ */
+export function fleetSeed({ prefix, password, redis }: SharedConfig): readonly [number, number] {
+  const secret = password ?? decodeURIComponent(new URL(redis[0] as string).password);
+  const digest = createHmac('sha256', secret).update(`lb ${prefix}`).digest();
+  return [digest.readInt32LE(0), digest.readInt32LE(4)];
+}

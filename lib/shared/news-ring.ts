@@ -1,0 +1,55 @@
+/** Word 0 of an entry is its number, plus 1, from when it has been written. */
+const NUMBER = 0;
+/** Before the entries: how many were claimed, and how many were read. */
+const CLAIMED = 0;
+const READ = 1;
+export const RING_HEAD = 2;
+
+/**
+ * Entries in shared memory that threads leave for the control plane, which reads them now and then. It is bounded: who finds it
+ * half full leaves nothing, so that nobody writes what is being read.
+ */
+export class NewsRing {
+  readonly #words: Int32Array;
+  readonly #from: number;
+  readonly #entries: number;
+  readonly #entryWords: number;
+
+  /** `entries`: a power of two. `from`: where it begins in `words`; it takes `RING_HEAD + entries * entryWords`. */
+  constructor(words: Int32Array, from: number, entries: number, entryWords: number) {
+    this.#words = words;
+    this.#from = from;
+    this.#entries = entries;
+    this.#entryWords = entryWords;
+  }
+
+  /** The number of an entry to write, whose words are at `at`; `publish` follows. -1: there is no room now. */
+  claim(): number {
+    const words = this.#words;
+    const claimed = words[this.#from + CLAIMED] as number;
+    if ((claimed - (words[this.#from + READ] as number)) >>> 0 >= this.#entries / 2) return -1;
+    return Atomics.add(words, this.#from + CLAIMED, 1) & 0x7fffffff;
+  }
+
+  /** Where the words of an entry are; the first is not the user's. */
+  at(number: number): number {
+    return this.#from + RING_HEAD + (number & (this.#entries - 1)) * this.#entryWords;
+  }
+
+  publish(number: number): void {
+    Atomics.store(this.#words, this.at(number) + NUMBER, (number + 1) | 0);
+  }
+
+  /** Where the entries are that came since the last call; they stay until the generator has ended. */
+  *read(): Generator<number> {
+    const words = this.#words;
+    const end = Atomics.load(words, this.#from + CLAIMED);
+    for (let number = words[this.#from + READ] as number; number !== end; number = (number + 1) | 0) {
+      const plain = number & 0x7fffffff;
+      const at = this.at(plain);
+      // Being written, or its thread has ended within: it is left out.
+      if (Atomics.load(words, at + NUMBER) === ((plain + 1) | 0)) yield at;
+    }
+    Atomics.store(words, this.#from + READ, end);
+  }
+}

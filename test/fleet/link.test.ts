@@ -1,0 +1,113 @@
+import t from 'tap';
+import { nothingIsLeft } from '../support/leaks.js';
+import { deadAddress } from '../support/origin.js';
+import { events, sharedOf, startNodes, until, untilShared } from './nodes.js';
+import { RedisServer, SlowLink, skipWithoutRedis } from './redis-server.js';
+
+const skip = skipWithoutRedis;
+const settings = { respond: { status: 200, body: 'served' } };
+
+t.setTimeout(120_000);
+
+await t.test('nodes know each other, and which of them has left', { skip }, async (t) => {
+  const redis = await RedisServer.start(t);
+  const nodes = await startNodes(t, 3, redis.url, settings);
+  await untilShared(nodes);
+  const [first, second, third] = nodes as [(typeof nodes)[0], (typeof nodes)[0], (typeof nodes)[0]];
+  const { nodes: known, node, prefix } = sharedOf(second.balancer);
+  t.same(
+    known.map(({ name, isSelf }) => [name, isSelf]),
+    [
+      ['node-1', false],
+      ['node-2', true],
+      ['node-3', false],
+    ],
+  );
+  t.equal(node, 'node-2');
+  t.equal(prefix, 'lb');
+  const lost = events(first.balancer, 'shared_lost').length;
+  third.balancer.stop();
+  await until('the third has left', () => sharedOf(first.balancer).nodes.length === 2);
+  t.equal(events(first.balancer, 'shared_lost').length, lost);
+});
+
+await t.test('another prefix is another fleet', { skip }, async (t) => {
+  const redis = await RedisServer.start(t);
+  const [one] = await startNodes(t, 1, redis.url, settings, { prefix: 'one' });
+  const [two] = await startNodes(t, 1, redis.url, settings, { prefix: 'two' });
+  for (const node of [one, two]) if (node !== undefined) await untilShared([node]);
+  t.match(redis.command('KEYS', '*').split('\n').sort(), ['one:nodes', 'two:nodes']);
+});
+
+/** What may happen to Redis, and how it ends. */
+const TROUBLES: readonly {
+  readonly name: string;
+  readonly begin: (redis: RedisServer, link: SlowLink) => Promise<void> | void;
+  readonly end: (redis: RedisServer, link: SlowLink) => Promise<void> | void;
+  readonly says: RegExp;
+}[] = [
+  { name: 'killed', begin: (redis) => redis.kill(), end: (redis) => redis.restart(), says: /./ },
+  { name: 'stopped', begin: (redis) => redis.freeze(), end: (redis) => redis.thaw(), says: /timed out/ },
+  {
+    name: 'slow by two seconds',
+    begin: (_, link) => {
+      link.delay = 2000;
+    },
+    end: (_, link) => {
+      link.delay = 0;
+    },
+    says: /timed out/,
+  },
+  {
+    name: 'out of memory',
+    begin: (redis) => void redis.command('CONFIG', 'SET', 'maxmemory', '1'),
+    end: (redis) => void redis.command('CONFIG', 'SET', 'maxmemory', '0'),
+    says: /OOM/,
+  },
+  {
+    name: 'a replica that takes no writes',
+    begin: (redis) => void redis.command('REPLICAOF', '127.0.0.1', '1'),
+    end: (redis) => void redis.command('REPLICAOF', 'NO', 'ONE'),
+    says: /READONLY|MASTERDOWN/,
+  },
+];
+
+for (const { name, begin, end, says } of TROUBLES) {
+  await t.test(`Redis is ${name}: requests go on, events say so, and it comes back`, { skip }, async (t) => {
+    const redis = await RedisServer.start(t);
+    const link = await SlowLink.open(t, redis.port);
+    const [node] = await startNodes(t, 1, link.url, settings);
+    if (node === undefined) throw new Error('no node');
+    await untilShared([node]);
+    await begin(redis, link);
+    await until('it is lost', () => sharedOf(node.balancer).state === 'lost');
+    t.match(events(node.balancer, 'shared_lost'), [says]);
+    t.match(sharedOf(node.balancer).error, /./);
+    const client = await node.connect();
+    client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    t.equal((await client.response()).status, 200);
+    await end(redis, link);
+    await until('it is back', () => sharedOf(node.balancer).state === 'shared');
+    t.equal(events(node.balancer, 'shared_recovered').length, 1);
+    t.equal(sharedOf(node.balancer).error, '');
+  });
+}
+
+await t.test('a password that Redis refuses is said, and requests go on', { skip }, async (t) => {
+  const redis = await RedisServer.start(t, '--requirepass', 'right');
+  const [node] = await startNodes(t, 1, redis.url, settings, { password: 'wrong' });
+  if (node === undefined) throw new Error('no node');
+  await until('it is lost', () => sharedOf(node.balancer).state === 'lost');
+  t.match(events(node.balancer, 'shared_lost'), [/WRONGPASS|NOAUTH|invalid password/]);
+  const [other] = await startNodes(t, 1, redis.url, settings, { password: 'right' });
+  if (other !== undefined) await untilShared([other]);
+});
+
+await t.test('a balancer starts while nobody listens where Redis should be', { skip }, async (t) => {
+  const [node] = await startNodes(t, 1, `redis://${await deadAddress()}`, settings);
+  if (node === undefined) throw new Error('no node');
+  await until('it is lost', () => sharedOf(node.balancer).state === 'lost');
+  t.match(events(node.balancer, 'shared_lost'), [/ECONNREFUSED/]);
+});
+
+nothingIsLeft(t);

@@ -1,0 +1,133 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+
+/** Why a test that needs Redis cannot run; false when it can, or when it has to (LB_REQUIRE_REDIS). */
+export const skipWithoutRedis: string | false =
+  (process.env.LB_REQUIRE_REDIS ?? '') === '' && spawnSync('redis-server', ['--version']).error !== undefined
+    ? 'no redis-server (Debian: redis-server)'
+    : false;
+
+/** A redis-server of a test, on a port of loopback. */
+export class RedisServer {
+  readonly port: number;
+  readonly #folder: string;
+  readonly #options: readonly string[];
+  #child: ChildProcess | null = null;
+
+  private constructor(port: number, folder: string, options: readonly string[]) {
+    this.port = port;
+    this.#folder = folder;
+    this.#options = options;
+  }
+
+  /** `options`: as on its command line. */
+  static async start(t: Test, ...options: string[]): Promise<RedisServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'lb-redis-'));
+    const server = new RedisServer(await freePort(), folder, options);
+    t.teardown(async () => {
+      await server.kill();
+      rmSync(folder, { recursive: true, force: true });
+    });
+    await server.restart();
+    return server;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** Starts it anew, with nothing in it. */
+  async restart(): Promise<void> {
+    await this.kill();
+    const args = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--dir', this.#folder];
+    const child = spawn('redis-server', [...args, '--save', '', '--appendonly', 'no', ...this.#options], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#child = child;
+    let log = '';
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+      log += chunk.toString();
+      if (log.includes('Ready to accept connections')) break;
+    }
+    if (!log.includes('Ready')) throw new Error(`redis-server did not start:\n${log}`);
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = null;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+
+  /** Stops it as if its machine had no time for it: connections stay, nothing is answered. */
+  freeze(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
+  /** What redis-cli prints. */
+  command(...args: string[]): string {
+    return spawnSync('redis-cli', ['-p', `${this.port}`, ...args], { encoding: 'utf8' }).stdout.trim();
+  }
+}
+
+/** Between nodes and Redis: passes on what comes from Redis after a delay. */
+export class SlowLink {
+  /** ms. */
+  delay = 0;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(to: number) {
+    this.#server = createServer((near) => {
+      const far = connect(to, '127.0.0.1');
+      for (const socket of [near, far]) {
+        this.#sockets.add(socket);
+        socket.on('error', () => {});
+        socket.on('close', () => {
+          this.#sockets.delete(socket);
+          near.destroy();
+          far.destroy();
+        });
+      }
+      near.on('data', (chunk) => far.write(chunk));
+      far.on('data', (chunk) => {
+        if (this.delay === 0) near.write(chunk);
+        else setTimeout(() => near.write(chunk), this.delay);
+      });
+    });
+  }
+
+  static async open(t: Test, to: number): Promise<SlowLink> {
+    const link = new SlowLink(to);
+    link.#server.listen(0, '127.0.0.1');
+    await once(link.#server, 'listening');
+    t.teardown(() => {
+      link.#server.close();
+      for (const socket of link.#sockets) socket.destroy();
+    });
+    return link;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${(this.#server.address() as { port: number }).port}`;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
