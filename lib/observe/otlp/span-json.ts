@@ -1,3 +1,4 @@
+import { latin1 } from '../../base/bytes.js';
 import { FAILURES } from '../../base/failure.js';
 import type { AttemptRecord, RequestRecord, TracedAttempt, TraceRecord } from '../../base/observer.js';
 import { jsonString, shownTarget } from '../escape.js';
@@ -61,17 +62,11 @@ function requestSpan(record: RequestRecord, trace: TraceRecord, context: string)
   let text = `${context}${trace.spanId}",`;
   if (parentSpanId !== '') text += `"parentSpanId":"${parentSpanId}",`;
   text += `"flags":${flags | KNOWS_REMOTE | (parentSpanId === '' ? 0 : IS_REMOTE)},"name":${name},"kind":${SERVER},`;
-  text += `${times(startedAt, record.durationMs)}"attributes":[${methodText(method, known)}`;
-  text += targetText(record);
-  text += hostText(record);
-  text += attribute('client.address', record.clientAddress);
-  if (route !== '') text += attribute('http.route', route);
+  text += `${times(startedAt, record.durationMs)}"attributes":[${askerText(record, known)}${targetText(record)}`;
   if (status !== 0) text += number('http.response.status_code', status);
   if (failed) text += attribute('error.type', reason === '' ? String(status) : reason);
   if (reason !== '') text += attribute('lb.reason', reason);
   if (record.detail !== '') text += attribute('lb.detail', record.detail);
-  if (record.protocol !== '') text += attribute('network.protocol.version', record.protocol.slice(5));
-  if (record.userAgent !== '') text += attribute('user_agent.original', record.userAgent);
   if (record.requestId !== '') text += attribute('lb.request_id', record.requestId);
   if (record.queueMs > 0) text += milliseconds('lb.queue_ms', record.queueMs);
   if (record.connectMs > 0) text += milliseconds('lb.connect_ms', record.connectMs);
@@ -106,17 +101,77 @@ function attemptSpan(
   const failed = reason !== '' || status >= 400;
   let text = `${context}${attempt.spanId}","parentSpanId":"${trace.spanId}","flags":${trace.flags | KNOWS_REMOTE},`;
   text += `"name":"${known ? method : 'HTTP'}","kind":${CLIENT},`;
-  text += `${times(trace.startedAt + attempt.startedMs, outcome.durationMs)}"attributes":[${methodText(method, known)}`;
-  text += attribute('server.address', attempt.address);
-  if (attempt.port !== 0) text += number('server.port', attempt.port);
+  text += `${times(trace.startedAt + attempt.startedMs, outcome.durationMs)}"attributes":[${askedText(method, known, attempt, outcome)}`;
   if (attempt.target !== '') text += attribute('url.full', fullUrl(attempt));
   if (status !== 0) text += number('http.response.status_code', status);
   if (failed) text += attribute('error.type', reason === '' ? String(status) : reason);
   if (resend > 0) text += number('http.request.resend_count', resend);
-  text += ',{"key":"network.protocol.version","value":{"stringValue":"1.1"}}';
-  text += attribute('lb.server', outcome.server);
-  text += `,{"key":"lb.connection_reused","value":{"boolValue":${outcome.reused}}}`;
   return `${text}],${failed ? ERROR : OK}}`;
+}
+
+/** What requests of one client to one route have alike: most are like the one before. */
+const asker = {
+  method: '',
+  host: '',
+  scheme: '',
+  client: '',
+  route: '',
+  protocol: '',
+  userAgent: '',
+  text: '',
+};
+
+function askerText(record: RequestRecord, known: boolean): string {
+  const { method, host, route, protocol, userAgent, clientAddress: client } = record;
+  const { scheme } = record.transport;
+  if (
+    asker.text !== '' &&
+    asker.method === method &&
+    asker.host === host &&
+    asker.scheme === scheme &&
+    asker.client === client &&
+    asker.route === route &&
+    asker.protocol === protocol &&
+    asker.userAgent === userAgent
+  )
+    return asker.text;
+  let text = methodText(method, known) + attribute('url.scheme', scheme) + hostText(record);
+  text += attribute('client.address', client);
+  if (route !== '') text += attribute('http.route', route);
+  if (protocol !== '') text += attribute('network.protocol.version', protocol.slice(5));
+  if (userAgent !== '') text += attribute('user_agent.original', userAgent);
+  text = flat(text);
+  Object.assign(asker, { method, host, scheme, client, route, protocol, userAgent, text });
+  return text;
+}
+
+/** What attempts at one server have alike. */
+const asked = { method: '', server: '', address: '', port: 0, reused: false, text: '' };
+
+function askedText(method: string, known: boolean, attempt: TracedAttempt, outcome: AttemptRecord): string {
+  const { address, port } = attempt;
+  const { server, reused } = outcome;
+  if (
+    asked.text !== '' &&
+    asked.method === method &&
+    asked.server === server &&
+    asked.address === address &&
+    asked.port === port &&
+    asked.reused === reused
+  )
+    return asked.text;
+  let text = methodText(method, known) + attribute('server.address', address);
+  if (port !== 0) text += number('server.port', port);
+  text += `${attribute('network.protocol.version', '1.1')}${attribute('lb.server', server)}`;
+  text = flat(`${text},{"key":"lb.connection_reused","value":{"boolValue":${reused}}}`);
+  Object.assign(asked, { method, server, address, port, reused, text });
+  return text;
+}
+
+/** `text`, which is ASCII, as one piece. */
+function flat(text: string): string {
+  const bytes = Buffer.from(text, 'latin1');
+  return latin1(bytes, 0, bytes.length);
 }
 
 function methodText(method: string, known: boolean): string {
@@ -125,13 +180,12 @@ function methodText(method: string, known: boolean): string {
   return method === '' ? other : `${other}${attribute('http.request.method_original', method)}`;
 }
 
-function targetText({ target, transport }: RequestRecord): string {
-  const scheme = attribute('url.scheme', transport.scheme);
-  if (target === '') return scheme;
+function targetText({ target }: RequestRecord): string {
+  if (target === '') return '';
   const start = pathStart(target);
   const mark = target.indexOf('?', start);
-  if (mark === -1) return scheme + attribute('url.path', start === 0 ? target : target.slice(start) || '/');
-  return `${scheme}${attribute('url.path', target.slice(start, mark) || '/')}${attribute('url.query', shown(target.slice(mark)).slice(1))}`;
+  if (mark === -1) return attribute('url.path', start === 0 ? target : target.slice(start) || '/');
+  return `${attribute('url.path', target.slice(start, mark) || '/')}${attribute('url.query', shown(target.slice(mark)).slice(1))}`;
 }
 
 /** Where the path begins; a proxy is sent a whole URL (RFC 9112, 3.2.2). */
@@ -178,8 +232,16 @@ function times(startedAt: number, durationMs: number): string {
   return `"startTimeUnixNano":"${nanoseconds(startedAt)}","endTimeUnixNano":"${nanoseconds(startedAt + durationMs)}",`;
 }
 
+let lastMs = -1;
+let lastDigits = '';
+const MICROS: readonly string[] = Array.from({ length: 1000 }, (_, n) => `${String(n).padStart(3, '0')}000`);
+
 /** ms since the epoch in ns, which are more than a number holds. */
 export function nanoseconds(ms: number): string {
   const whole = Math.floor(ms);
-  return `${whole}${String(Math.floor((ms - whole) * 1000)).padStart(3, '0')}000`;
+  if (whole !== lastMs) {
+    lastMs = whole;
+    lastDigits = String(whole);
+  }
+  return lastDigits + (MICROS[Math.floor((ms - whole) * 1000)] as string);
 }
