@@ -79,8 +79,8 @@ const COMMANDS: readonly Row[] = [
   ['certs', 'certificates of the file, when they expire and what'],
   ['', 'is wrong with them; --admin ADDR: of a running one.'],
   ['', '--host HOST and --within 30d choose some of them'],
-  ['help COMMAND', 'explains a command, as lb drain --help does; help KEY a'],
-  ['', 'key of the settings, as timeouts.connect'],
+  ['help COMMAND', 'explains a command, as lb drain --help does;'],
+  ['', 'help KEY a key of the settings, as timeouts.connect'],
   ['version', 'the version'],
 ];
 

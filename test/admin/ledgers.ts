@@ -68,19 +68,19 @@ export function ofMetrics(text: string): Ledger {
   return ledger;
 }
 
-/** Of the status page, as a person reads it: each server's story is opened. */
+/** Of the status page, as a person reads it: the view of each server is opened. */
 export async function ofPage(page: Page, servers: readonly string[]): Promise<Ledger> {
   const ledger = empty();
   const all = readAnswers(await page.locator('#answers').innerText());
   ledger.total = all.requests;
   Object.assign(ledger.classes, all.kinds);
   for (const server of servers) {
-    const name = page.getByRole('button', { name: server, exact: true });
-    if ((await name.getAttribute('aria-expanded')) === 'false') await name.click();
-    const row = page.getByRole('rowgroup').filter({ has: name });
-    const { requests, kinds } = readAnswers(await row.getByText(' since the start').innerText());
+    await page.getByRole('link', { name: server, exact: true }).first().click();
+    await page.getByRole('heading', { name: server, exact: true }).waitFor();
+    const { requests, kinds } = readAnswers(await page.locator('p.totals').innerText());
     add(ledger.sent, server, requests);
     for (const [kind, amount] of Object.entries(kinds)) add(ledger.answers, `${server} ${kind}`, amount);
+    await page.getByRole('link', { name: 'All routes and servers' }).click();
   }
   return ledger;
 }

@@ -126,6 +126,7 @@ const MAPS: readonly (readonly [name: string, required: object, file: (map: obje
     { server_name: 'api.internal' },
     (tls) => ({ servers: [{ address: 'localhost:5001', tls }] }) as Settings,
   ],
+  ['shared', { redis: 'redis://10.0.0.9:6379' }, (shared) => ({ shared }) as Settings],
   ['tls', { certificates: ['a.pem'] }, (tls) => ({ tls }) as Settings],
   ['test', { request: 'GET http://a/', expect: { status: 404 } }, (test) => ({ tests: [test] }) as Settings],
 ];
