@@ -22,7 +22,8 @@ const ACTIONS = ['servers', 'redirect', 'respond'] as const;
 
 /**
  * Adds routes of containers to the settings of a file, as if they were written at its end. The file takes precedence: what
- * it says of a host and path stays. The document is left as it is; a copy shares what has not changed.
+ * it says of a host and path stays. An entry of the file for several hosts gets no route: it would hold for all of them, and
+ * the container asks for one. The document is left as it is; a copy shares what has not changed.
  */
 export function addRoutes(document: MapNode, routes: readonly ContainerRoute[]): Extended {
   const places: RoutePlace[] = [];
@@ -44,6 +45,12 @@ export function addRoutes(document: MapNode, routes: readonly ContainerRoute[]):
       }
       const node = hosts[at] as Node;
       if (node.kind !== 'map') continue;
+      const others = namesOf(node).filter((name) => name !== host);
+      if (others.length > 0) {
+        const reason = `the settings file has ${host} in one entry with ${others.join(', ')}: give it an entry of its own`;
+        refused.push({ route: route.route, by: route.by, reason });
+        continue;
+      }
       // A copy: the list of the file is shared with the document without routes.
       const entries = new Map(node.entries);
       hosts[at] = { ...node, entries };

@@ -67,7 +67,6 @@ hosts:
     const { config, refused } = load(
       text,
       route('a.test/api'),
-      route('b2.test/api'),
       route('c.test'),
       route('c.test/api'),
       route('/img'),
@@ -77,7 +76,6 @@ hosts:
       'a.test/api: docker route a.test/api',
       'b.test: localhost:3',
       'b.test/own: localhost:4',
-      'b.test/api: docker route b2.test/api',
       // What the file says of all requests, which no request for this host meets.
       'c.test: localhost:1',
       'c.test/: docker route c.test',
@@ -91,6 +89,15 @@ hosts:
     t.same(load(text).config, before, 'the settings of the file are left as they are');
   },
 );
+
+t.test('a container gets no requests for a host that it does not name', async (t) => {
+  const text =
+    'docker: true\nhosts: [{ host: [a.test, B.test.], paths: [{ path: /own, servers: [localhost:4] }] }]';
+  const { config, refused } = load(text, route('b.test/api'), route('b.test'), route('c.test'));
+  t.same(shape(config), ['a.test/own: localhost:4', 'c.test/: docker route c.test']);
+  const reason = 'the settings file has b.test in one entry with a.test: give it an entry of its own';
+  t.same(refused, [`mango-1: b.test/api: ${reason}`, `mango-1: b.test: ${reason}`]);
+});
 
 t.test('the file takes precedence', async (t) => {
   const text = `docker: true
