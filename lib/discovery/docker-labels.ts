@@ -181,6 +181,8 @@ function readHost(text: string): string | null {
 
 /** null: every path. */
 function readPath(text: string): string | null {
+  // It is a part of the name of its route, which is written into logs, metrics and fields.
+  if (/[\x00-\x1f\x7f]/.test(text)) throw new ValueError('a path has no control characters');
   const pattern = parsePath(text);
   if (pattern.kind !== 'prefix') return text;
   return pattern.path === '/' ? null : pattern.path;

@@ -83,6 +83,7 @@ const BAD: readonly [labels: Readonly<Record<string, string>>, expected: RegExp]
   [{ 'lb.path': 'api' }, /^lb\.path: expected a path such as/],
   [{ 'lb.path': '/a/*' }, /^lb\.path: .*drop the/],
   [{ 'lb.path': '~ (' }, /^lb\.path: /],
+  [{ 'lb.path': '~ ^/a\r\nX-Admin: 1' }, /^lb\.path: a path has no control characters$/],
   [{ 'lb.scheme': 'h2c' }, /^lb\.scheme: expected http or https, got "h2c"$/],
   [{ 'lb.backup': 'yes' }, /^lb\.backup: expected true or false, got "yes"$/],
   [{ 'lb.enable': 'TRUE' }, /^lb\.enable: expected true or false, got "TRUE"$/],
