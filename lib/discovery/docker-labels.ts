@@ -42,6 +42,9 @@ export interface LbLabels {
   readonly problems: readonly string[];
 }
 
+/** Hosts and paths are multiplied, and labels may be long: more routes than any container needs. */
+const MOST_ROUTES = 1000;
+
 const PREFIX = 'lb.';
 const KEYS = [
   'enable',
@@ -156,6 +159,11 @@ function claimsOf(labels: SetReader, asksForAll: boolean): RouteClaim[] {
   const hosts = labels.list('host', readHost);
   const paths = labels.list('path', readPath);
   if (hosts === null && paths === null && !asksForAll) return [];
+  const count = (hosts?.length ?? 1) * (paths?.length ?? 1);
+  if (count > MOST_ROUTES) {
+    const label = labels.labelOf(hosts === null ? 'path' : 'host');
+    throw new ValueError(`${label}: it asks for ${count} routes, and ${MOST_ROUTES} is the most`);
+  }
   const claims = new Map<string, RouteClaim>();
   for (const host of hosts ?? [null])
     for (const path of paths ?? [null]) {
@@ -203,6 +211,10 @@ class SetReader {
     this.#set = set;
   }
 
+  labelOf(key: Key): string {
+    return `${PREFIX}${this.#name === '' ? '' : `${this.#name}.`}${key}`;
+  }
+
   /** null: there is no such label. */
   read<T>(key: Key, parse: (text: string) => T): T | null {
     const text = this.#set.get(key);
@@ -211,8 +223,7 @@ class SetReader {
       return parse(text);
     } catch (error) {
       if (!(error instanceof ValueError)) throw error;
-      const label = `${PREFIX}${this.#name === '' ? '' : `${this.#name}.`}${key}`;
-      throw new ValueError(`${label}: ${error.message}`, error.hint);
+      throw new ValueError(`${this.labelOf(key)}: ${error.message}`, error.hint);
     }
   }
 

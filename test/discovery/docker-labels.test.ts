@@ -73,6 +73,11 @@ t.test('labels say what servers and routes are like', async (t) => {
   });
 });
 
+/** `a0`, `a1`, … with something before and after each. */
+function many(before: string, after: string, count: number): string {
+  return Array.from({ length: count }, (_, n) => `${before}a${n}${after}`).join(',');
+}
+
 const BAD: readonly [labels: Readonly<Record<string, string>>, expected: RegExp][] = [
   [{ 'lb.port': '80a' }, /^lb\.port: expected a number from 1 to 65535, got "80a"$/],
   [{ 'lb.port': '0' }, /^lb\.port: expected/],
@@ -82,6 +87,11 @@ const BAD: readonly [labels: Readonly<Record<string, string>>, expected: RegExp]
   [{ 'lb.host': '' }, /^lb\.host: expected a value, got none$/],
   [{ 'lb.path': 'api' }, /^lb\.path: expected a path such as/],
   [{ 'lb.path': '/a/*' }, /^lb\.path: .*drop the/],
+  [
+    { 'lb.x.host': many('', '.test', 41), 'lb.x.path': many('/', '', 41) },
+    /^lb\.x\.host: it asks for 1681 routes, and 1000 is the most$/,
+  ],
+  [{ 'lb.path': many('/', '', 1001) }, /^lb\.path: it asks for 1001 routes, and 1000 is the most$/],
   [{ 'lb.path': '~ (' }, /^lb\.path: /],
   [{ 'lb.path': '~ ^/a\r\nX-Admin: 1' }, /^lb\.path: a path has no control characters$/],
   [{ 'lb.scheme': 'h2c' }, /^lb\.scheme: expected http or https, got "h2c"$/],
