@@ -224,9 +224,11 @@ function runningFirst<T extends readonly [Member, ...unknown[]]>(members: readon
 
 /** The name that people know: of compose the service and its number. */
 function titleOf({ name, labels }: Container): string {
-  const service = labels.get('com.docker.compose.service');
-  const number = labels.get('com.docker.compose.container-number');
-  return service === undefined || number === undefined ? name : `${service}-${number}`;
+  const service = labels.get('com.docker.compose.service') ?? '';
+  const number = labels.get('com.docker.compose.container-number') ?? '';
+  // Any container may have such labels, with any text.
+  const isOfCompose = /^[\w.-]{1,64}$/.test(service) && /^\d{1,9}$/.test(number);
+  return isOfCompose ? `${service}-${number}` : name;
 }
 
 /** null: its address. Another port of a container is another server. */

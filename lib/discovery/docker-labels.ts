@@ -104,7 +104,7 @@ export function readLabels(labels: ReadonlyMap<string, string>): LbLabels {
       sets.push(readSet(name, set));
     } catch (error) {
       if (!(error instanceof ValueError)) throw error;
-      problems.push(`${error.message}${error.hint === '' ? '' : `. ${error.hint}`}`);
+      problems.push(shortened(`${error.message}${error.hint === '' ? '' : `. ${error.hint}`}`));
     }
   }
   return { isEnabled, sets, problems };
@@ -266,6 +266,13 @@ class SetReader {
     const text = this.oneOf(key, ['true', 'false']);
     return text === null ? null : text === 'true';
   }
+}
+
+/** A host or a path that is wrong is told as it stands in the label, which may have megabytes. */
+const MOST_TOLD = 400;
+
+function shortened(problem: string): string {
+  return problem.length > MOST_TOLD ? `${problem.slice(0, MOST_TOLD)}...` : problem;
 }
 
 /** Labels may hold anything: what is shown of one is short, and of visible characters. */

@@ -85,6 +85,7 @@ const BAD: readonly [labels: Readonly<Record<string, string>>, expected: RegExp]
   [{ 'lb.weight': '-1' }, /^lb\.weight: expected a number from 0 to 256/],
   [{ 'lb.host': 'http://a.test' }, /^lb\.host: expected a host such as .* Write the name alone\.$/],
   [{ 'lb.host': '' }, /^lb\.host: expected a value, got none$/],
+  [{ 'lb.host': `${'a'.repeat(9000)}..b` }, /^lb\.host: expected a host .{300,400}\.\.\.$/],
   [{ 'lb.path': 'api' }, /^lb\.path: expected a path such as/],
   [{ 'lb.path': '/a/*' }, /^lb\.path: .*drop the/],
   [

@@ -189,6 +189,11 @@ t.test('names, ports and weights: of the entry, of labels, of compose', async (t
   await until(() =>
     given.last().startsWith('mango-2 10.0.0.1:8081, big 10.0.0.2:8081 *3, api-c3 10.0.0.3:8081'),
   );
+  const odd = { ...LABELS, ...compose, 'com.docker.compose.container-number': '1\nerror: none' };
+  engine.set(api('f6', '10.0.0.6', { labels: odd }));
+  const strange = follow(t, engine);
+  strange.ask();
+  await strange.tells('api-f6 10.0.0.6:80 ?');
 });
 
 t.test('in a container, the network that is shared is taken', async (t) => {
