@@ -74,9 +74,12 @@ export class ContainerRoutes implements FleetListener {
     this.#watch?.object(routes.map(({ by, reason }) => `${by}: ${reason}`));
   }
 
-  onFleet(fleet: DockerFleet): void {
+  onFleet(fleet: DockerFleet, isFirst: boolean): void {
+    const routes = fleet.routes(this.#source?.choice.labels ?? []);
+    // After a pause the engine may not be ready yet: that there are none any more has to be in its next list too.
+    const isDoubtful = isFirst && this.#hasAnswered && routes.length === 0;
     this.#hasAnswered = true;
-    this.#take(fleet.routes(this.#source?.choice.labels ?? []));
+    if (!isDoubtful) this.#take(routes);
     this.#waiter?.();
   }
 

@@ -1,0 +1,44 @@
+import t from 'tap';
+import { DockerEngine } from '../../fixtures/docker-engine.js';
+import { TimerWheel } from '../../lib/base/timer-wheel.js';
+import { ContainerRoutes } from '../../lib/cli/container-routes.js';
+import { createConfig } from '../../lib/config/config.js';
+import { DockerEngines } from '../../lib/discovery/docker-engines.js';
+import { until } from '../support/loop-ticks.js';
+import { ManualClock } from '../support/manual-clock.js';
+
+t.test('routes outlast an engine that lists nothing at first after a pause', async (t) => {
+  const engine = await DockerEngine.start();
+  t.teardown(() => engine.close());
+  engine.set({ id: 'a1', labels: { 'lb.host': 'mango.test' } });
+  const clock = new ManualClock();
+  const wheel = new TimerWheel(clock);
+  const engines = new DockerEngines({ wheel, env: {}, self: null });
+  const routes = new ContainerRoutes(engines, wheel);
+  const { docker } = createConfig({ docker: { socket: engine.socket } });
+  if (docker?.source.kind !== 'docker') throw new Error('there is no source');
+  const watch = engines.watch(docker.source.engine);
+  let lists = 0;
+  let losses = 0;
+  /** In place of the balancer, which asks again. It is told after the routes. */
+  const listener = { onFleet: () => void lists++, onLost: () => void losses++ };
+  t.teardown(() => {
+    watch.leave(listener);
+    routes.stop();
+    wheel.close();
+  });
+  routes.follow(docker);
+  await until(() => routes.current.length === 1);
+  watch.ask(listener);
+  await until(() => lists === 1);
+  engine.set();
+  engine.cut();
+  await until(() => losses === 1);
+  watch.ask(listener);
+  await until(() => lists === 2);
+  t.equal(routes.current.length, 1, 'an engine that has just begun may not be ready');
+  clock.advance(1000);
+  watch.ask(listener);
+  await until(() => lists === 3);
+  t.same(routes.current, [], 'its next list says the same');
+});
