@@ -49,6 +49,7 @@ export class KubernetesSource implements Source, DeadlineOwner {
   /** By name: as they are known, and those of a list that is not complete. */
   #slices = new Map<string, Slice>();
   #listed = new Map<string, Slice>();
+  /** As it stands in a path. */
   #version = '';
   /** When the list and the watch began, and something was told, by the clock. */
   #listedAt = Number.NEGATIVE_INFINITY;
@@ -137,9 +138,9 @@ export class KubernetesSource implements Source, DeadlineOwner {
       return;
     }
     if (typeof resourceVersion !== 'string') throw new ValueError('the list has no resourceVersion');
+    this.#version = encodeURIComponent(resourceVersion);
     this.#slices = this.#listed;
     this.#listed = new Map();
-    this.#version = resourceVersion;
     this.#isUntold = true;
     // Where watches are refused each list would be a recovery, and each watch an error.
     if (this.#watchTrouble === '') this.#tell();
@@ -157,8 +158,7 @@ export class KubernetesSource implements Source, DeadlineOwner {
     this.#state = 'opening';
     this.#deadline.arm(ANSWER);
     const lines = new JsonLines(MOST_LINE_BYTES);
-    const version = encodeURIComponent(this.#version);
-    const query = `watch=1&allowWatchBookmarks=true&resourceVersion=${version}&timeoutSeconds=${WATCH_S}`;
+    const query = `watch=1&allowWatchBookmarks=true&resourceVersion=${this.#version}&timeoutSeconds=${WATCH_S}`;
     const listener: AnswerListener = {
       onOpen: () => this.#onOpen(),
       onBytes: (bytes) => this.#attempt(() => this.#onEvents(lines.read(bytes))),
@@ -211,7 +211,7 @@ export class KubernetesSource implements Source, DeadlineOwner {
         this.#slices.set(slice.name, slice);
         isChanged = true;
       }
-      if (typeof resourceVersion === 'string') this.#version = resourceVersion;
+      if (typeof resourceVersion === 'string') this.#version = encodeURIComponent(resourceVersion);
     }
     if (!isChanged) return;
     checkSize(this.#slices);

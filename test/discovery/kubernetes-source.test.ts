@@ -310,6 +310,7 @@ t.test('an error changes nothing, and the next question begins with a list', asy
     ['[]', 'expected a map as an event'],
     ['{"type":"ADDED"}', 'expected a map as the object of an event'],
     ['{"type":"ADDED","object":{"metadata":{"name":"x"}}}', 'the EndpointSlice x has an unknown addressType'],
+    ['{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"\\ud800"}}}', 'URIError: URI malformed'],
     ['{"type":"ERROR","object":{"code":500,"message":"a\\nb"}}', 'the watch ended with 500: a b'],
     [' '.repeat(4 * 1024 * 1024 + 1), 'a line is longer than 4MB'],
   ] as const) {
