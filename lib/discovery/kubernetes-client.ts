@@ -86,6 +86,7 @@ export class KubernetesClient {
       return;
     }
     this.#request = request;
+    let isAnswered = false;
     request.on('socket', (socket) => socket.setKeepAlive(true, PROBE_AFTER));
     const fail = (error: Error): void => {
       if (!isLatest()) return;
@@ -94,10 +95,11 @@ export class KubernetesClient {
     };
     request.on('error', (error) => {
       // An API server may close a kept connection at the moment when it is used again.
-      if (isLatest() && request.reusedSocket) this.#send(access, path, listener);
+      if (isLatest() && request.reusedSocket && !isAnswered) this.#send(access, path, listener);
       else fail(error);
     });
     request.on('response', (response) => {
+      isAnswered = true;
       response.on('error', fail);
       if (!isLatest()) response.destroy();
       else if (response.statusCode === 200) pass(response, isLatest, listener);
