@@ -85,7 +85,7 @@ export function parseEngine(text: string, tls: EngineTls | null): DockerEndpoint
     if (tls !== null) throw new ValueError('a Unix socket has no TLS');
     return { kind: 'unix', path };
   }
-  const [, host, port] = /^tcp:\/\/(\[[0-9A-Fa-f:.]+\]|[^:/\s[\]]+)(?::(\d{1,5}))?\/?$/.exec(text) ?? [];
+  const [, host, port] = /^tcp:\/\/(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?\/?$/.exec(text) ?? [];
   const number = port === undefined ? (tls === null ? PLAIN_PORT : TLS_PORT) : Number(port);
   if (host === undefined || number < 1 || number > 65_535)
     throw new ValueError(

@@ -432,6 +432,7 @@ t.test('where the engine is, as settings and the environment say', async (t) => 
   });
   t.throws(() => endpointOf(none, { DOCKER_HOST: 'ssh://me@host' }), /^DOCKER_HOST: expected unix:/);
   t.throws(() => endpointOf(none, { DOCKER_HOST: 'tcp://host:99999' }), /^DOCKER_HOST: expected/);
+  t.throws(() => endpointOf({ ...none, socket: 'tcp://ho\u0142st:99' }, {}), /^expected unix:/);
   const secure = { DOCKER_HOST: 'tcp://engine:2376', DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: '/nowhere' };
   t.throws(() => endpointOf(none, secure), /^DOCKER_HOST: \/nowhere\/ca\.pem cannot be read: /);
   const folder = t.testdir({ 'ca.pem': 'A', 'cert.pem': 'B', 'key.pem': 'C' });
