@@ -5,6 +5,7 @@ import type { GroupConfig, ProviderConfig, ServerConfig } from '../config/types.
 import type { DiscoveredServer } from '../discovery/contract.js';
 import { isSameServer } from '../discovery/provider.js';
 import type { FileIndex, Listing } from './file-index.js';
+import { entryNameOf } from './several-addresses.js';
 
 /** What sources have told, by their keys: all servers of each. */
 export type Answers = ReadonlyMap<string, readonly DiscoveredServer[]>;
@@ -220,6 +221,9 @@ export class ProvidedServers {
     const known = this.#file.nameAt(key) ?? this.#nameElsewhere(key, group);
     if (known !== undefined) return known;
     if (name === null) return address.text;
+    // As that of one address of an entry of the file it would follow what is changed of the entry.
+    const entry = entryNameOf(name);
+    if (entry !== null && this.#file.listingsOf(entry).length > 0) return address.text;
     const namesake = this.#file.listingsOf(name)[0] ?? this.listingsOf(name)[0];
     const isTaken = namesake !== undefined && addressKey(namesake.server.address) !== key;
     return isTaken ? address.text : name;

@@ -77,3 +77,14 @@ t.test('whoever begins with the last answers, or follows them, finds the same na
   }
   t.pass(`${ROUNDS * STEPS} answers`);
 });
+
+t.test('a source gives no server the name of one address of an entry', async (t) => {
+  const app = { name: 'app', address: 'app.test:80' };
+  const file = FileIndex.of(createConfig({ servers: [app, { file: '/one.json' }] }));
+  const [source = ''] = file.sources.keys();
+  const told = (address: string, name: string) => ({ address, name, weight: null, ...REST });
+  const servers = [told('10.0.0.1:80', 'app/10.0.0.7'), told('10.0.0.2:80', 'web/10.0.0.7')];
+  t.same(namesIn(ProvidedServers.of(file, new Map([[source, servers]])), file), [
+    '10.0.0.1:80=10.0.0.1:80*1 web/10.0.0.7=10.0.0.2:80*1',
+  ]);
+});
