@@ -2,6 +2,7 @@ import t, { type Test } from 'tap';
 import { DnsServer } from '../../fixtures/dns-server.js';
 import { answering, type RawServer } from '../../fixtures/raw-server.js';
 import { type Balancer, createBalancer } from '../../lib/balancer.js';
+import type { Observer } from '../../lib/base/observer.js';
 import { createConfig } from '../../lib/config/config.js';
 import { type Changes, readChanges, writeChanges } from '../../lib/control/changes.js';
 import { startBalancer } from '../support/balancer.js';
@@ -255,11 +256,16 @@ t.test('changes are kept over a restart, before the name is resolved', async (t)
   const { drift } = one.status().config;
   one.stop();
   dns.mood = 'silent';
-  const began = performance.now();
-  const two = createBalancer(config, {}, { store: { changes: readChanges(kept), keep } });
+  let isGivenUp = false;
+  const observer: Observer = {
+    event: ({ what }) => {
+      isGivenUp ||= what === 'resolve_failed';
+    },
+  };
+  const two = createBalancer(config, observer, { store: { changes: readChanges(kept), keep } });
   t.teardown(() => two.stop());
   await two.start();
-  t.ok(performance.now() - began < 1900, 'a start does not wait for a name server');
+  t.notOk(isGivenUp, 'a start does not wait for a name server');
   t.same(rowsOf(two), [`${entry} 1 unchecked`]);
   t.same(two.status().config.drift, drift);
   dns.mood = 'answering';
