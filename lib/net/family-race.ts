@@ -51,6 +51,8 @@ export class FamilyRace implements DeadlineOwner {
 
   /** The callback is not called any more. */
   cancel(): void {
+    // It did not end: the next one is not decided by what was found before.
+    if (this.#callback !== null) this.#decided = '';
     this.#callback = null;
     this.#second = null;
     this.#deadline.release();
@@ -86,6 +88,7 @@ export class FamilyRace implements DeadlineOwner {
 
   #end(winner: RaceResult): void {
     const callback = this.#callback;
+    this.#callback = null;
     this.#result = winner;
     this.cancel();
     callback?.(winner);
