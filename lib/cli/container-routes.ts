@@ -34,7 +34,8 @@ export class ContainerRoutes implements FleetListener {
   /** Goes by these settings; null: containers make no routes. */
   follow(config: ProviderConfig | null): void {
     const key = config?.key ?? '';
-    if (key === this.#key) return;
+    // Where the engine could not be watched, such as without its certificates, a reload tries it again.
+    if (key === this.#key && (config === null || this.#watch !== null)) return;
     this.stop();
     this.#key = key;
     this.#hasAnswered = false;

@@ -42,3 +42,24 @@ t.test('routes outlast an engine that lists nothing at first after a pause', asy
   await until(() => lists === 3);
   t.same(routes.current, [], 'its next list says the same');
 });
+
+t.test('a reload tries an engine again that the environment did not name', async (t) => {
+  const engine = await DockerEngine.start();
+  t.teardown(() => engine.close());
+  engine.set({ id: 'a1', labels: { 'lb.host': 'mango.test' } });
+  const wheel = new TimerWheel(new ManualClock());
+  const env = { DOCKER_HOST: 'ssh://nobody' };
+  const routes = new ContainerRoutes(new DockerEngines({ wheel, env, self: null }), wheel);
+  t.teardown(() => {
+    routes.stop();
+    wheel.close();
+  });
+  const { docker } = createConfig({ docker: true });
+  routes.follow(docker);
+  await routes.first(60_000);
+  env.DOCKER_HOST = `unix://${engine.socket}`;
+  routes.follow(docker);
+  await until(() => routes.current.length === 1);
+  routes.follow(docker);
+  t.equal(engine.streams, 1, 'one that is watched is left alone');
+});
