@@ -20,11 +20,12 @@ export class Telemetry {
   /** Does an external observer receive events, including warnings? */
   readonly #isHeard: boolean;
 
-  /** `inner`: a part of the balancer that is told too. */
+  /** `inner`: a part of the balancer that is told too, and acts by what it is told. */
   constructor(clock: Clock, outer: Observer, inner: Observer = {}) {
     this.journal = new Journal(clock, this.failures);
     this.metrics = new Metrics(clock, this.failures);
     this.observer = new ObserverList([this.metrics, this.journal, inner, outer], this.failures);
+    this.observer.addressReader = inner;
     this.#isHeard = outer.event !== undefined;
   }
 

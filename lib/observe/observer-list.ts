@@ -87,11 +87,15 @@ export class ObserverList implements Observer {
 
   /** Do events have the networks of clients in place of their addresses? */
   masksAddresses = false;
+  /** The member that has events with whole addresses all the same, because it acts by them; null: none. */
+  addressReader: Observer | null = null;
 
   event(told: BalancerEvent): void {
     const event = this.masksAddresses ? masked(told) : told;
-    for (const observer of this.members)
-      this.#failures.guard(observer, `observer: ${event.what}`, () => observer.event?.(event));
+    for (const observer of this.members) {
+      const shown = observer === this.addressReader ? told : event;
+      this.#failures.guard(observer, `observer: ${event.what}`, () => observer.event?.(shown));
+    }
   }
 }
 

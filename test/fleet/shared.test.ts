@@ -79,6 +79,8 @@ await t.test(
     const settings = {
       respond: { status: 404 },
       firewall_rules: { ban: { status: [404], count: 3, within: '10s', for: '10m' } },
+      // What people read has no addresses; the other nodes need them.
+      mask_addresses: true,
     };
     const nodes = await startNodes(t, 2, redis.url, settings);
     await untilShared(nodes);

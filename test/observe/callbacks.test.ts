@@ -133,6 +133,29 @@ t.test('a list of observers in another is told and reported as if its members st
   t.match(lines, [/^observer: queue_full threw Error: inner/]);
 });
 
+t.test('addresses are masked for all observers but the one that acts by them', async (t) => {
+  const told: string[] = [];
+  const listener = (name: string): Observer => ({
+    event: (event) => {
+      if (event.what === 'banned' || event.what === 'unbanned') told.push(`${name} ${event.client}`);
+    },
+  });
+  const actor = listener('actor');
+  const list = new ObserverList([listener('log'), actor, listener('webhook')]);
+  list.masksAddresses = true;
+  list.addressReader = actor;
+  list.event({ what: 'banned', client: '192.0.2.77', firewall: 'f', forMs: 1000 });
+  list.event({ what: 'unbanned', client: '2001:db8:1:2::/64', firewall: 'f' });
+  t.strictSame(told, [
+    'log 192.0.2.0',
+    'actor 192.0.2.77',
+    'webhook 192.0.2.0',
+    'log 2001:db8:1::',
+    'actor 2001:db8:1:2::/64',
+    'webhook 2001:db8:1::',
+  ]);
+});
+
 t.test('every call of an observer may throw', async (t) => {
   const failures = new CallbackFailures(() => {});
   const angry = new Proxy({} as Observer, {
