@@ -17,6 +17,8 @@ const HEARTBEAT_MS = 15_000;
 const MAX_WAITING = 256 * 1024;
 /** Lines of one stream in a flush: 5,000 in a second cost 2 % of a core. */
 const MAX_LINES = 500;
+/** No more lines of one stream are made for a flush after so many characters: clients choose how long a target is. */
+const MAX_TEXT = 1024 * 1024;
 
 /**
  * Live requests for those who ask for them, each as a line of JSON as in the access log. It observes requests only while
@@ -102,7 +104,8 @@ class TailStream {
 
   note(record: RequestRecord): void {
     if (!this.#filter.keeps(record)) return;
-    if (this.#lines >= MAX_LINES || this.#response.writableLength > MAX_WAITING) this.#dropped++;
+    const isFull = this.#lines >= MAX_LINES || this.#text.length > MAX_TEXT;
+    if (isFull || this.#response.writableLength > MAX_WAITING) this.#dropped++;
     else {
       this.#lines++;
       this.#text += jsonLine(record);

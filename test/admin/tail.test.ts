@@ -110,6 +110,21 @@ t.test('more than 5,000 requests a second, and those a reader is too slow for, a
   t.ok(told.length < 40 * 500 * 4000, `${told.length} bytes`);
 });
 
+t.test('long lines of one flush are bounded too, before any of them is sent', async (t) => {
+  const subject = new FakeSubject();
+  const clock = new ManualClock();
+  const { port } = await openAdmin(t, subject, { clock });
+  const client = await open(t, port);
+  await client.until('\r\n\r\n');
+  await until(() => subject.readerCount > 0);
+  const long = recordOf({ target: `/${'x'.repeat(60_000)}` });
+  for (let i = 0; i < 100; i++) subject.settle(long);
+  clock.advance(100);
+  const told = await client.until('{"dropped":');
+  const lines = told.split('xxxx"').length - 1;
+  t.ok(lines >= 10 && lines <= 18, `${lines} of 100 lines`);
+});
+
 for (const workers of [1, 3])
   t.test(`requests are seen with ${workers} threads`, workers === 1 ? {} : THREADS, async (t) => {
     const { balancer, connect } = await startBalancer(t, { respond: {} }, { workers });
