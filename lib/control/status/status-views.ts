@@ -67,7 +67,8 @@ interface Found {
 
 /** The routes with something wrong, and what they follow from. */
 interface WrongPlaces {
-  readonly directory: RouteDirectory;
+  /** The number of the directory. */
+  readonly directory: number;
   readonly version: number;
   readonly wrong: ReadonlySet<string>;
   readonly down: ReadonlySet<number>;
@@ -124,7 +125,8 @@ class ViewReader {
   readonly #changedBy: ReadonlyMap<string, string>;
   /** The search that `#found` is of, and where it was made. */
   #searched = '';
-  #directory: RouteDirectory | null = null;
+  /** The number of the directory that it was made in; 0: none yet. */
+  #directory = 0;
   #found: Found | null = null;
   #wrong: WrongPlaces | null = null;
   /** Are routes shown with their servers, for the question that this is of? It stays so while people look. */
@@ -257,20 +259,20 @@ class ViewReader {
     const known = this.#wrong;
     const isKnown =
       known !== null &&
-      known.directory === directory &&
+      known.directory === directory.number &&
       known.version === version &&
       isSame(known.wrong, wrong) &&
       isSame(known.down, down);
     if (isKnown) return known.places;
     const places = ascending(yield* routesOf(deps, directory, wrong, new Set(down)));
-    this.#wrong = { directory, version, wrong, down, places };
+    this.#wrong = { directory: directory.number, version, wrong, down, places };
     return places;
   }
 
   /** Looked for again when servers have come or gone. */
   *#search({ registry }: StatusDeps, directory: RouteDirectory, search: string): Steps<Found> {
     const searched = `${registry.servers.version} ${search}`;
-    if (this.#found !== null && this.#searched === searched && this.#directory === directory)
+    if (this.#found !== null && this.#searched === searched && this.#directory === directory.number)
       return this.#found;
     const names = new Set<string>();
     let seen = 0;
@@ -281,7 +283,7 @@ class ViewReader {
     }
     this.#found = { byText: yield* directory.matching(search), names, places: null };
     this.#searched = searched;
-    this.#directory = directory;
+    this.#directory = directory.number;
     return this.#found;
   }
 
