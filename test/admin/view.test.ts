@@ -258,6 +258,21 @@ t.test('an ejected server says for how long, and its errors are wrong', async (t
   t.match(route.focus, { kind: 'route', events: [{ what: 'ejected', server: ejected?.name }] });
 });
 
+t.test('a view that is being read while a reload removes servers is of what is there after it', async (t) => {
+  const settings = (count: number) => ({
+    listen: '127.0.0.1:0',
+    health_check: false,
+    servers: Array.from({ length: count }, (_, index) => `127.0.0.1:${9000 + index}`),
+  });
+  const { balancer } = await startBalancer(t, settings(100));
+  const view = balancer.views.open();
+  t.equal(atOnce(view.readSteps(EVERYTHING)).facts.servers, 100);
+  const steps = view.readSteps(EVERYTHING);
+  t.equal(steps.next().done, false, 'it pauses between the servers');
+  await balancer.reload(createConfig(settings(1)));
+  t.equal(atOnce(steps).facts.servers, 1);
+});
+
 t.test('a refused reload is shown until other settings are in force', async (t) => {
   const { ask, balancer } = await show(t, { servers: ['127.0.0.1:9'] });
   t.match((await look(t, ask)).facts.config, { refused: null });

@@ -194,6 +194,8 @@ class ViewReader {
     let [usable, count, active, seen] = [0, 0, 0, 0];
     for (const name of registry.servers.names) {
       const members = registry.servers.named(name);
+      // A reload between two steps has removed it: the names are those of before.
+      if (members.length === 0) continue;
       const { state } = members.length === 1 ? members[0]! : members.reduce(worseOf);
       byState[state] = (byState[state] ?? 0) + 1;
       count++;
