@@ -118,6 +118,7 @@ export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
     };
     const tls = { termsOf: certain(deps.termsOf), handshakes };
     this.#proxyHeaders = new ProxyHeaderCounts(wheel, observer);
+    this.#proxyHeaders.masksAddresses = config.maskAddresses;
     const proxyHeaders = {
       wheel,
       counts: this.#proxyHeaders,
@@ -168,6 +169,7 @@ export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
     this.#exchanges.pipeline = snapshot.pipeline;
     this.#acceptor.applyConfig(snapshot, snapshot.config);
     this.#timeouts = snapshot.config.timeouts;
+    this.#proxyHeaders.masksAddresses = snapshot.config.maskAddresses;
     if (this.#prepared !== null) this.#listeners.install(this.#prepared);
     this.#prepared = null;
   }

@@ -1,3 +1,4 @@
+import { maskedClient } from '../base/masked-address.js';
 import type { Observer } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 
@@ -34,6 +35,8 @@ export class ProxyHeaderCounts {
   readonly #observer: Observer;
   /** By kind: when it was last reported, and how often it has occurred since. */
   readonly #reported = new Map<ProxyHeaderResult, { at: number; skipped: number }>();
+  /** Do reports have the networks of peers in place of their addresses? Who connects without a proxy may be a client. */
+  masksAddresses = false;
 
   constructor(wheel: TimerWheel, observer: Observer) {
     this.#wheel = wheel;
@@ -52,7 +55,8 @@ export class ProxyHeaderCounts {
     }
     const more = last === undefined || last.skipped === 0 ? '' : ` (and ${last.skipped} more like it before)`;
     this.#reported.set(result, { at: now, skipped: 0 });
-    const message = `a connection from ${peer} to ${listener} was closed: ${why}${more}`;
+    const shown = this.masksAddresses ? maskedClient(peer) : peer;
+    const message = `a connection from ${shown} to ${listener} was closed: ${why.replaceAll(peer, shown)}${more}`;
     this.#observer.event?.({ what: 'warning', message });
   }
 }

@@ -191,6 +191,13 @@ for (const means of ['fast', 'documented'] as const) {
       t.match(told(started.seen), [
         /^a connection from 127\.0\.0\.1 to .* was closed: 127\.0\.0\.1 is not in proxy_protocol$/,
       ]);
+      const masked = await start(t, { listen, mask_addresses: true }, { sockets: means, ...TOLD_ONCE });
+      const socket = createConnection(masked.port, '127.0.0.1');
+      await new Promise<void>((resolve) => socket.once('error', () => resolve()));
+      t.same(await counted(masked, 1), { untrusted: 1 });
+      t.match(told(masked.seen), [
+        /^a connection from 127\.0\.0\.0 to .* was closed: 127\.0\.0\.0 is not in proxy_protocol$/,
+      ]);
     },
   );
 
