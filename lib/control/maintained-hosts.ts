@@ -47,7 +47,7 @@ export class MaintainedHosts {
         throw new OperationError('unknown_host', `${host} is not in maintenance by an operator`);
       return { host, maintenance: null };
     }
-    if (!isHostOf(host, hosts))
+    if (!new KnownHosts(hosts).has(host))
       throw new OperationError(
         'unknown_host',
         `the settings file has no host ${host}; "${EVERY_HOST}" stands for all requests`,
@@ -66,9 +66,11 @@ export class MaintainedHosts {
   /** Takes over those of a previous file or process. Returns a line for each whose host the file does not have. */
   restore(list: readonly HostMaintenance[], { hosts }: Pick<Config, 'hosts'>): readonly string[] {
     this.#hosts.clear();
+    if (list.length === 0) return [];
+    const known = new KnownHosts(hosts);
     const dropped: string[] = [];
     for (const one of list) {
-      if (isHostOf(one.host, hosts)) this.#hosts.set(one.host, one);
+      if (known.has(one.host)) this.#hosts.set(one.host, one);
       else dropped.push(`the maintenance of ${one.host} has ended: the file has no such host any more`);
     }
     return dropped;
@@ -89,21 +91,31 @@ function textOf(name: HostName): string {
   return name.kind === 'exact' ? name.name : `*${name.suffix}`;
 }
 
-/** Does the file have the host by its name, or a wildcard that stands for it? A search through all of them. */
-function isHostOf(host: string, hosts: Config['hosts']): boolean {
-  if (host === EVERY_HOST) return true;
-  const table = new HostTable<true>();
-  for (const { names } of hosts)
-    for (const name of names) {
-      if (name.kind === 'regex') {
-        if (matches(name.regex, host)) return true;
-        continue;
+/** The hosts of a file, gone through once: a reload asks for up to a thousand, between two requests. */
+class KnownHosts {
+  readonly #names = new Set<string>();
+  readonly #wildcards = new HostTable<true>();
+  readonly #regexes: RegexConfig[] = [];
+
+  constructor(hosts: Config['hosts']) {
+    for (const { names } of hosts)
+      for (const name of names) {
+        if (name.kind === 'regex') {
+          this.#regexes.push(name.regex);
+          continue;
+        }
+        this.#names.add(textOf(name));
+        if (name.kind === 'wildcard') this.#wildcards.add(name, true);
       }
-      if (textOf(name) === host) return true;
-      if (name.kind === 'wildcard') table.add(name, true);
-    }
-  // A wildcard within a wildcard of the file: `*.a.mango.com` where the file has `*.mango.com`.
-  return table.find(host.replace(/^\*/, 'x')) === true;
+  }
+
+  /** Does the file have the host by its name, or a wildcard or an expression that stands for it? */
+  has(host: string): boolean {
+    if (host === EVERY_HOST || this.#names.has(host)) return true;
+    // A wildcard within a wildcard of the file: `*.a.mango.com` where the file has `*.mango.com`.
+    if (this.#wildcards.find(host.replace(/^\*/, 'x')) === true) return true;
+    return this.#regexes.some((regex) => matches(regex, host));
+  }
 }
 
 /** A wildcard of names matches if a name below it does. */
