@@ -82,7 +82,12 @@ export class RoomQueue implements DeadlineOwner {
     this.#requests.ask(this.#next, this.#waiting.length);
   }
 
+  /** A thread that hangs or is being replaced answers nobody: those that come next ask another one first. */
   onDeadline(): void {
+    if (this.#requests.isAsking) {
+      this.#requests.withdraw();
+      this.#next = (this.#next + 1) % this.#requests.others;
+    }
     this.giveUp();
   }
 

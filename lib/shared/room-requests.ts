@@ -64,6 +64,11 @@ export class RoomRequests {
     this.#bells[thread]?.ring();
   }
 
+  /** Does not wait for an answer any longer. What the thread that was asked gives later is not lost: it rings all the same. */
+  withdraw(): void {
+    Atomics.store(this.#words, this.#at(this.#thread, ASKED), NOBODY);
+  }
+
   /** How many connections another thread asks this one for; 0: it asks for none. */
   askedBy(thread: number): number {
     if (Atomics.load(this.#words, this.#at(thread, ASKED)) !== this.#thread) return 0;
