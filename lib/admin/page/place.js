@@ -1,6 +1,8 @@
 // What the reader looks at. All of it is in the URL after #, so that it can be sent to a colleague.
 
 const SECTION_NAMES = ['certificates', 'providers', 'threads', 'firewall', 'bans', 'maintenance'];
+/** The API takes 200 names of each kind, and a head of 16 KiB. */
+const MOST_TOGGLED = 80;
 
 /** Where the reader is: a search, a filter, what is unfolded, which page, or which route or server alone. */
 export class Place {
@@ -59,7 +61,13 @@ export class Place {
   toggleRoute(name, isFolded) {
     this.folded.delete(name);
     this.unfolded.delete(name);
-    (isFolded ? this.unfolded : this.folded).add(name);
+    const toggled = isFolded ? this.unfolded : this.folded;
+    toggled.add(name);
+    // What was toggled first is again as it is usual.
+    for (const first of toggled) {
+      if (toggled.size <= MOST_TOGGLED) break;
+      toggled.delete(first);
+    }
     this.change({});
   }
 
