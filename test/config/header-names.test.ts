@@ -9,7 +9,17 @@ const NAMES = [
   ...['connection', 'keep-alive', 'user-agent', 'x-request-id', 'max-forwards', 'authorization'],
   ...['content-length', 'x-forwarded-for', 'x-forwarded-host', 'proxy-connection', 'x-forwarded-proto'],
   ...['transfer-encoding', 'x-forwarded-port', 'x-forwarded-client-cert', 'x-forwarded-', 'x-other-name'],
-  ...['content-type', 'my-header', 'x-forwarded', 'x-real-ips', 'user-agents', 'host', 'cdn-loop', 'traceparent', 'tracestate'],
+  ...[
+    'content-type',
+    'my-header',
+    'x-forwarded',
+    'x-real-ips',
+    'user-agents',
+    'host',
+    'cdn-loop',
+    'traceparent',
+    'tracestate',
+  ],
   ...['client-cert', 'client-cert-chain', 'x-client-cert', 'x-client-cert-subject', 'x-client-certs'],
 ];
 

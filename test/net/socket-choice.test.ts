@@ -65,7 +65,7 @@ for (const means of ['fast', 'documented'] as const) {
       t.equal(await tryLoopback(means), null);
       t.equal(await tryTls(means), null);
       await until(() => open() <= before);
-      t.equal(open(), before);
+      t.ok(open() <= before, 'what was open before may have closed meanwhile');
     },
   );
 }
