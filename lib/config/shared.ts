@@ -64,5 +64,18 @@ function readUrl(text: string): string {
     throw new ValueError('expected a redis:// or rediss:// URL', wanted);
   if (!/^(\/\d{0,5})?$/.test(url.pathname) || url.search !== '' || url.hash !== '')
     throw new ValueError('after the port only the number of a database may stand', wanted);
+  for (const part of [url.username, url.password]) checkEncoded(part);
   return text;
+}
+
+/** A user or a password is decoded before it is used. */
+function checkEncoded(part: string): void {
+  try {
+    decodeURIComponent(part);
+  } catch {
+    throw new ValueError(
+      'the user or the password is not percent-encoded',
+      'Write % as %25, or set user and password beside the URL.',
+    );
+  }
 }
