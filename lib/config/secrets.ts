@@ -4,8 +4,8 @@ export const MASK = '***';
 /** Names of settings, fields, cookies and parameters whose values are credentials, or look like it. */
 const SECRET_NAMES = /auth|cookie|token|secret|passw|passphrase|api[-_]?key|hmac|signature|session/i;
 
-/** `user:password@` of a URL. */
-const USERINFO = /([a-z][a-z0-9+.-]*:\/\/)[^\s/?#@"']*@/gi;
+/** `user:password@` of a URL: up to the last `@` before the path, as a password may have some too. */
+const USERINFO = /([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"']*@/gi;
 /** `name=value` of a query. */
 const PARAMETER = /([?&])([^=&\s"'?#]+)=[^&\s"'#]*/g;
 /** `name: value` of a line of YAML, in block or flow style, the name and the value quoted or not. */

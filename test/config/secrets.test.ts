@@ -34,6 +34,7 @@ t.test('no message and no line that is shown has a secret in it', async (t) => {
     'tls: { acme: { hosts: [a.b], store: s, external_account: { kid: a, hmac_key: "s3cr3t!" } } }',
     'servers: [a]\nheader_rules: { add: { X: "\\x01", X-Api-Key: s3cr3t } }',
     'servers: [a]\nshared: { redis: "redis://:s3cr3t%@h:6379" }',
+    'servers: [a]\nshared: { redis: "redis://:p@s3cr3t@h:6379/x" }',
   ]) {
     const shown = said(text);
     t.ok(shown.length > 2, `${text} is wrong`);
