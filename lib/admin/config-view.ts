@@ -5,6 +5,7 @@ import type { Network } from '../config/network.js';
 import { isRegexConfig, regexText } from '../config/regex.js';
 import { isSecretName, MASK, maskUrls } from '../config/secrets.js';
 import type { TemplatePart } from '../config/template.js';
+import type { CollectorConfig } from '../config/types.js';
 
 const SECRET_KEYS = new Set(['token', 'readToken', 'secret', 'password', 'passphrase', 'hmacKey']);
 
@@ -59,8 +60,14 @@ function isBodyFromFile(value: object): value is Body {
 function partView(key: string, value: unknown, secretValue: boolean): unknown {
   // As it is written: that of the file of a Unix socket.
   if (key === 'mode' && typeof value === 'number') return value.toString(8).padStart(4, '0');
+  if (key === 'collector') return collectorView(value as CollectorConfig);
   const secret = SECRET_KEYS.has(key) || (secretValue && isValue(key));
   return secret && value !== null && value !== '' ? MASK : view(maskUrl(key, value), key === 'cookies');
+}
+
+/** Each vendor has a name of its own for the field that holds the key. */
+function collectorView({ headers, ...others }: CollectorConfig): unknown {
+  return view({ ...others, headers: headers.map(({ name }) => ({ name, value: MASK })) }, false);
 }
 
 function listView(list: readonly unknown[], ofCookies: boolean): unknown {

@@ -20,3 +20,17 @@ t.test('a body is shown as it is written, and one of a file by its name', async 
   t.match(text, '"content_type":"text/html; charset=utf-8"');
   t.notMatch(text, 'what it holds');
 });
+
+t.test('fields for a collector are shown without their values, whatever they are called', async (t) => {
+  const headers = { 'X-Honeycomb-Team': 's3cr3t', 'X-Tenant': 's3cr3t' };
+  const { tracing, metrics } = createConfig({
+    tracing: { otlp: 'http://collector:4318', headers },
+    metrics: { otlp: 'http://collector:4318', headers },
+  });
+  for (const [key, part] of Object.entries({ tracing, metrics })) {
+    const text = JSON.stringify(configView(part, key));
+    t.match(text, '"name":"X-Honeycomb-Team"');
+    t.match(text, 'http://collector:4318/v1/');
+    t.notMatch(text, 's3cr3t');
+  }
+});
