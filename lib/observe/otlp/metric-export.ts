@@ -82,18 +82,24 @@ export class MetricExport {
     });
   }
 
-  /** Reads and sends everything, or as much as the collector takes. */
+  /** Reads and sends everything, or as much as the collector takes. Never rejects: that would end the process. */
   async #send(): Promise<void> {
-    const { sources, collect, clock, since } = this.#deps;
     try {
-      await collect();
-      this.#live = await inSlices(sources.live());
-      const period = { start: since, end: clock.wall() };
-      for await (const parts of messages(this.#families, period, this.#prefix)) {
-        if (!(await this.#deliver(parts))) return;
-      }
+      await this.#sendAll();
+    } catch (error) {
+      this.health.failed(`the figures cannot be read: ${String(error)}`, null);
     } finally {
       this.#live = null;
+    }
+  }
+
+  async #sendAll(): Promise<void> {
+    const { sources, collect, clock, since } = this.#deps;
+    await collect();
+    this.#live = await inSlices(sources.live());
+    const period = { start: since, end: clock.wall() };
+    for await (const parts of messages(this.#families, period, this.#prefix)) {
+      if (!(await this.#deliver(parts))) return;
     }
   }
 

@@ -1,13 +1,19 @@
 import t from 'tap';
 import type { BalancerEvent } from '../../../lib/base/observer.js';
+import { createConfig } from '../../../lib/config/config.js';
+import type { MetricsConfig } from '../../../lib/config/types.js';
 import { Exposition } from '../../../lib/observe/exposition.js';
 import type { Family, Sample } from '../../../lib/observe/families.js';
+import { Metrics } from '../../../lib/observe/metrics.js';
+import { ObserverList } from '../../../lib/observe/observer-list.js';
+import { MetricExport } from '../../../lib/observe/otlp/metric-export.js';
 import { dataPoints, METRIC_END, metricStart } from '../../../lib/observe/otlp/metric-json.js';
 import { startBalancer } from '../../support/balancer.js';
 import { FakeCollector } from '../../support/collector.js';
 import { GET, OK } from '../../support/http.js';
 import { nothingIsLeft } from '../../support/leaks.js';
 import { until } from '../../support/loop-ticks.js';
+import { ManualClock } from '../../support/manual-clock.js';
 import { origin, readRequest } from '../../support/origin.js';
 import { faultsOf } from '../../support/otlp-protocol.js';
 
@@ -170,6 +176,29 @@ t.test('a collector that is away is told of once, and asked again when it wants 
   balancer.stop();
   await balancer.ended;
   t.equal(collector.exports.length, 3, 'a stop sends the last figures');
+});
+
+t.test('figures that cannot be read are told of, and do not end the process', async (t) => {
+  const events: BalancerEvent[] = [];
+  const clock = new ManualClock();
+  const { metrics } = createConfig({ metrics: { otlp: 'http://127.0.0.1:9', every: '1s' } });
+  const exported = new MetricExport(metrics as MetricsConfig, {
+    clock,
+    observer: new ObserverList([{ event: (event) => void events.push(event) }]),
+    userAgent: 'lb/1.2.3',
+    sources: {
+      metrics: new Metrics(),
+      live: () => {
+        throw new Error('no figures');
+      },
+    },
+    collect: () => null,
+    since: 0,
+  });
+  clock.advance(1000);
+  await until(() => events.length === 1);
+  t.match(events, [{ what: 'export_failed', signal: 'metrics', detail: /no figures/ }]);
+  await exported.close();
 });
 
 nothingIsLeft(t);
