@@ -96,7 +96,8 @@ export class SharedBans {
     const args = written.flatMap(({ client, firewall, forMs }) => [client, firewall, Math.ceil(forMs)]);
     const answer = await EXCHANGE.run(this.#client, [this.#key], [this.#known, ...args]);
     const [wasThere, now, entries] = answer as [number, string, readonly Entry[]];
-    this.#waiting = this.#waiting.filter((change) => !written.includes(change));
+    const isWritten = new Set(written);
+    this.#waiting = this.#waiting.filter((change) => !isWritten.has(change));
     if (this.#isNew && wasThere === 0)
       this.#waiting = Array.from(this.#subject.standing()).concat(this.#waiting);
     this.#isNew = false;
