@@ -14,6 +14,8 @@ export class NewsRing {
   readonly #from: number;
   readonly #entries: number;
   readonly #entryWords: number;
+  /** The reader found it claimed and not written; -1: none. */
+  #late = -1;
 
   /** `entries`: a power of two. `from`: where it begins in `words`; it takes `RING_HEAD + entries * entryWords`. */
   constructor(words: Int32Array, from: number, entries: number, entryWords: number) {
@@ -40,16 +42,23 @@ export class NewsRing {
     Atomics.store(this.#words, this.at(number) + NUMBER, (number + 1) | 0);
   }
 
-  /** Where the entries are that came since the last call; they stay until the generator has ended. */
+  /**
+   * Where the entries are that came since the last call; they stay until the generator has ended. One that is being written
+   * is waited for until the next call, with those after it; if it is not written then, its thread has ended within.
+   */
   *read(): Generator<number> {
     const words = this.#words;
     const end = Atomics.load(words, this.#from + CLAIMED);
-    for (let number = words[this.#from + READ] as number; number !== end; number = (number + 1) | 0) {
+    let number = words[this.#from + READ] as number;
+    for (; number !== end; number = (number + 1) | 0) {
       const plain = number & 0x7fffffff;
       const at = this.at(plain);
-      // Being written, or its thread has ended within: it is left out.
       if (Atomics.load(words, at + NUMBER) === ((plain + 1) | 0)) yield at;
+      else if (this.#late !== plain) {
+        this.#late = plain;
+        break;
+      }
     }
-    Atomics.store(words, this.#from + READ, end);
+    Atomics.store(words, this.#from + READ, number);
   }
 }
