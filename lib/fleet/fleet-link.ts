@@ -18,6 +18,9 @@ const FIRST_ANSWER_MS = 2000;
 const SILENCE_MS = 3000;
 /** So many good answers in a row, each a try apart, and what was lost is shared again: an answer of luck is none. */
 const GOOD_ANSWERS = 2;
+/** What is lost again within so many ms needs twice as many as the last time, up to the most. */
+const STEADY_MS = 10_000;
+const MOST_GOOD_ANSWERS = 64;
 
 /**
  * Whether Redis answers. Every command goes through here: one that fails, for whatever reason, means that nothing is
@@ -31,6 +34,8 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
   #since: number;
   #answeredAt: number;
   #good = 0;
+  /** So many good answers are needed while it is lost. */
+  #needed = GOOD_ANSWERS;
   /** Why it is lost; empty: it is not. */
   error = '';
   #connectError = '';
@@ -83,7 +88,7 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
   noteGood(): void {
     this.#good++;
     if (this.#state === 'shared') return;
-    if (this.#state === 'lost' && this.#good < GOOD_ANSWERS) return;
+    if (this.#state === 'lost' && this.#good < this.#needed) return;
     const wasLost = this.#state === 'lost';
     const lostMs = this.#deps.clock.now() - this.#since;
     this.error = '';
@@ -127,6 +132,9 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
   #lose(detail: string): void {
     this.error = detail;
     this.#good = 0;
+    // Each time that sharing begins or ends, clients have some of their burst anew.
+    const isSoon = this.#state === 'shared' && this.#deps.clock.now() - this.#since < STEADY_MS;
+    this.#needed = isSoon ? Math.min(2 * this.#needed, MOST_GOOD_ANSWERS) : GOOD_ANSWERS;
     this.#enter('lost');
     this.#deps.observer.event?.({ what: 'shared_lost', detail });
   }
