@@ -39,6 +39,7 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
   /** Why it is lost; empty: it is not. */
   error = '';
   #connectError = '';
+  #isLeaving = false;
   /** Since the start. */
   commands = 0;
   errors = 0;
@@ -108,6 +109,11 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
     }
   }
 
+  /** The node stops: what fails from now on is no loss. */
+  leave(): void {
+    this.#isLeaving = true;
+  }
+
   close(): void {
     this.#client?.close();
     this.#client = null;
@@ -121,6 +127,7 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
   }
 
   #noteError(message: string): void {
+    if (this.#isLeaving) return;
     this.errors++;
     this.#good = 0;
     // Without a connection the client says only that; why is said by the event of the connection.

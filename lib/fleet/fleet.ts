@@ -131,6 +131,7 @@ export class Fleet {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#stopTicks?.();
+    this.#link.leave();
     if (this.#link.state !== 'shared') {
       this.#link.close();
       return;

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { BalancerEvent } from '../../lib/base/observer.js';
 import { FleetLink } from '../../lib/fleet/fleet-link.js';
 import { ManualClock } from '../support/manual-clock.js';
 
@@ -28,4 +29,18 @@ t.test('a Redis that is lost again soon has to give more good answers before it 
   t.strictSame(needed, [2, 4, 8, 16, 32, 64, 64, 64]);
   clock.advance(60_000);
   t.equal(await answersNeeded(), 2, 'it was shared for long');
+});
+
+t.test('what fails while the node stops is not said to be a loss', async (t) => {
+  const events: BalancerEvent[] = [];
+  const link = new FleetLink({
+    clock: new ManualClock(),
+    observer: { event: (event) => void events.push(event) },
+    onState: () => {},
+  });
+  link.noteGood();
+  link.leave();
+  await t.rejects(link.call('ZREM', []), /no connection/);
+  t.equal(link.state, 'shared');
+  t.strictSame(events, []);
 });
