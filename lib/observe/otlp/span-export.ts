@@ -8,6 +8,10 @@ import type { SpanBlock } from './span-writer.js';
 
 /** How long `close` waits for the collector, in ms. */
 const CLOSE_MS = 1000;
+/** Of all spans that the queue holds, on average: a long URL or User-Agent makes one many times as long. */
+const SPAN_BYTES = 4096;
+/** What a small queue holds, in bytes. */
+const LEAST_BYTES = 1024 * 1024;
 
 /** Spans, by what became of them. */
 export interface SpanCounts {
@@ -42,6 +46,7 @@ export class SpanExport {
   #waiting: SpanBlock[] = [];
   /** Of what waits. */
   #spans = 0;
+  #bytes = 0;
   #sending: Promise<void> | null = null;
   #cancelTimer: (() => void) | null = null;
   /** `counts.dropped` when it failed for the first time. */
@@ -66,16 +71,24 @@ export class SpanExport {
 
   /** Takes spans, or drops them. */
   take(block: SpanBlock): void {
-    if (this.#closed || this.#spans + block.spans > this.#config.queue) {
+    if (this.#closed || this.#isTooMuch(block)) {
       this.#counts.dropped += block.spans;
       return;
     }
     this.#waiting.push(block);
     this.#spans += block.spans;
+    this.#bytes += block.bytes.length;
     if (this.#sending !== null) return;
     // While it fails, the timer of the next attempt runs, unless what failed was dropped and nothing waited.
     if (this.#spans >= this.#config.batch && !this.health.isFailing) this.#sendNow();
     else this.#wakeIn(this.#config.interval);
+  }
+
+  #isTooMuch({ spans, bytes }: SpanBlock): boolean {
+    const { queue } = this.#config;
+    return (
+      this.#spans + spans > queue || this.#bytes + bytes.length > Math.max(LEAST_BYTES, queue * SPAN_BYTES)
+    );
   }
 
   /** Sends what waits, within a second; the rest is dropped. Never rejects. */
@@ -91,6 +104,7 @@ export class SpanExport {
     this.#counts.dropped += this.#spans;
     this.#waiting = [];
     this.#spans = 0;
+    this.#bytes = 0;
     this.#collector.close();
   }
 
@@ -130,7 +144,7 @@ export class SpanExport {
     if (!this.health.isFailing) this.#droppedBefore = this.#counts.dropped;
     if (delivery.kind === 'later') return this.health.failed(delivery.detail, delivery.waitMs);
     // What waits is only added to at the end.
-    this.#waiting.splice(0, blocks);
+    for (const { bytes } of this.#waiting.splice(0, blocks)) this.#bytes -= bytes.length;
     this.#spans -= spans;
     if (delivery.kind === 'never') {
       this.#counts.dropped += spans;

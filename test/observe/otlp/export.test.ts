@@ -136,6 +136,17 @@ t.test('what is asked for later is sent again when the collector says so, with o
   ]);
 });
 
+t.test('what waits is bounded in bytes too', async (t) => {
+  const { to, counts } = exporting(t, `http://${await deadAddress()}`);
+  const long = (): SpanBlock => ({ bytes: new Uint8Array(600_000), spans: 1 });
+  to.take(long());
+  to.take(long());
+  t.equal(to.waiting, 1);
+  t.equal(counts.dropped, 1);
+  await to.close();
+  t.equal(counts.dropped, 2);
+});
+
 t.test(
   'a collector that is away is asked at growing intervals; what the queue does not hold is dropped',
   async (t) => {
