@@ -205,13 +205,19 @@ function fullUrl({ scheme, address, port, target }: TracedAttempt): string {
   return `${scheme}://${port === 0 ? 'localhost' : `${host}:${port}`}${target.includes('?') ? shown(target) : target}`;
 }
 
+/** A port after the name of a host. */
+const PORT = /^\d{1,5}$/;
+
 /** The host that the client asked for. */
 function hostText({ host, transport }: RequestRecord): string {
   if (host === '') return '';
   const colon = host.lastIndexOf(':');
   const hasPort = colon !== -1 && colon > host.lastIndexOf(']') && colon + 1 < host.length;
+  const digits = hasPort ? host.slice(colon + 1) : '';
+  // That of a request that was refused for it. Collectors refuse all spans of a message that has a number they cannot read.
+  if (hasPort && !PORT.test(digits)) return attribute('server.address', host);
   const name = colon !== -1 && colon > host.lastIndexOf(']') ? host.slice(0, colon) : host;
-  const port = hasPort ? Number(host.slice(colon + 1)) : transport.scheme === 'https' ? 443 : 80;
+  const port = hasPort ? Number(digits) : transport.scheme === 'https' ? 443 : 80;
   return attribute('server.address', name.replace(/^\[|\]$/g, '')) + number('server.port', port);
 }
 

@@ -119,6 +119,8 @@ t.test('a target is a path and a query, a host a name and a port', async (t) => 
   t.same(seen({ target: 'http://x:81/a/b', host: 'x:81' }), ['/a/b', undefined, 'x', 81]);
   t.same(seen({ target: 'http://x?q', host: '[::1]' }), ['/', 'q', '::1', 80]);
   t.same(seen({ target: '/?', host: '[::1]:90' }), ['/', '', '::1', 90]);
+  for (const host of ['x:y', 'x:99999999999999999999', 'x:-1'])
+    t.same(seen({ target: '/', host }), ['/', undefined, host, undefined], 'refused for its host');
 });
 
 t.test('a method that the conventions do not know is _OTHER, and the span has a short name', async (t) => {
