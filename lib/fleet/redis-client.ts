@@ -32,9 +32,19 @@ export async function openRedis(
   client.connect().catch(() => {});
   return {
     call: (command, args) => client.call(command, args as RedisArgument[]),
-    reconnect: () => client.disconnect(true),
+    reconnect: () => reconnect(client),
     close: () => client.disconnect(),
   };
+}
+
+/**
+ * Ends a connection that is open, so that the client opens another one. While it opens one by itself it is left alone: a client
+ * that is interrupted then, for one while it asks sentinels, gives up for good.
+ */
+function reconnect(client: Redis | Cluster): void {
+  const { status } = client;
+  if (status === 'connect' || status === 'ready') client.disconnect(true);
+  else if (status === 'end') client.connect().catch(() => {});
 }
 
 function openServer(Client: typeof Redis, config: SharedConfig): Redis {
@@ -48,6 +58,8 @@ function openServer(Client: typeof Redis, config: SharedConfig): Redis {
     name: config.sentinel,
     sentinels: servers.map((url) => ({ host: hostOf(url), port: portOf(url, 26379) })),
     sentinelRetryStrategy: retryDelay,
+    // One that accepts connections and says nothing would be waited for without end.
+    sentinelCommandTimeout: config.timeout,
     ...(first.protocol === 'rediss:' && {
       enableTLSForSentinelMode: true,
       sentinelTLS: common.tls ?? {},
