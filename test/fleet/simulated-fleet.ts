@@ -30,7 +30,7 @@ export interface SimulatedNetwork {
   readonly loss: number;
 }
 
-/** What the script does in Redis, on simulated time. `test/fleet/lease-bank.test.ts` compares the two. */
+/** What the script does in Redis, on simulated time. */
 export class SimulatedBank {
   now = 0;
   calls = 0;
