@@ -90,8 +90,9 @@ export class Fleet {
     clients.leases.setMode('apart', this.nodeCount);
   }
 
-  /** Does not wait for Redis. */
+  /** Does not wait for Redis. Does nothing after `stop`. */
   start(): void {
+    if (this.#stopped) return;
     const { clock, open = openRedis } = this.#deps;
     open(this.#config, (message) => this.#link.noteConnectError(message)).then(
       (client) => {
