@@ -76,7 +76,7 @@ for (const { name, begin, end, says } of TROUBLES) {
   await t.test(`Redis is ${name}: requests go on, events say so, and it comes back`, { skip }, async (t) => {
     const redis = await RedisServer.start(t);
     const link = await SlowLink.open(t, redis.port);
-    const [node] = await startNodes(t, 1, link.url, settings);
+    const [node] = await startNodes(t, 1, link.url, settings, { timeout: '1s' });
     if (node === undefined) throw new Error('no node');
     await untilShared([node]);
     await begin(redis, link);

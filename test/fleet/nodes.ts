@@ -13,7 +13,7 @@ export async function until(what: string, condition: () => boolean | Promise<boo
   }
 }
 
-/** Balancers that share through one Redis, in one process. */
+/** Balancers that share through one Redis, in one process. They wait long for answers: a busy machine is no loss of Redis. */
 export async function startNodes(
   t: Test,
   count: number,
@@ -24,7 +24,7 @@ export async function startNodes(
   const nodes: Started[] = [];
   for (let i = 0; i < count; i++) {
     const node = `node-${i + 1}`;
-    nodes.push(await startBalancer(t, { ...settings, shared: { redis, node, ...shared } }));
+    nodes.push(await startBalancer(t, { ...settings, shared: { redis, node, timeout: '10s', ...shared } }));
   }
   return nodes;
 }
