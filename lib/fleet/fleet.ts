@@ -19,6 +19,8 @@ const BEAT_MS = 1000;
 const TRY_MS = 250;
 /** ms between two looks at bans and sticky values. */
 const SPREAD_MS = 200;
+/** How long a node that stops waits for Redis, in ms, whatever `timeout` is. */
+const LEAVE_MS = 1000;
 
 /** What is shared with other nodes, and how that is going. */
 export interface FleetStatus {
@@ -137,10 +139,14 @@ export class Fleet {
       this.#link.close();
       return;
     }
+    const timer = setTimeout(() => this.#link.close(), LEAVE_MS);
     void this.#heartbeat
       .leave(this.#link)
       .catch(() => {})
-      .finally(() => this.#link.close());
+      .finally(() => {
+        clearTimeout(timer);
+        this.#link.close();
+      });
   }
 
   #tick(): void {
