@@ -73,6 +73,7 @@ t.test('connections of one client, and of all, are counted over all threads', TH
     limits: { connections: 24, connections_per_ip: 16 },
   };
   const { balancer, port } = await startBalancer(t, settings as never, WORKERS);
+  let answered = 0;
   const open = async (address: string, count: number): Promise<RawClient[]> => {
     const clients: RawClient[] = [];
     for (let i = 0; i < count; i++) {
@@ -81,19 +82,21 @@ t.test('connections of one client, and of all, are counted over all threads', TH
       t.teardown(() => client.destroy());
       // An answer says that it was let in, an end that it was not.
       client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-      await client.response().catch(() => {});
+      await client.response().then(
+        () => answered++,
+        () => {},
+      );
       clients.push(client);
     }
     return clients;
   };
   const one = await open('127.0.0.1', 24);
   t.equal(one.filter((client) => !isGone(client)).length, 16);
+  answered = 0;
   const other = await open('127.0.0.2', 16);
   await until(() => balancer.clientCount <= 24);
-  t.ok(
-    other.every((client) => !isGone(client)),
-    'idle connections of all threads made room',
-  );
+  // A thread closes its own idle connections first, and these may be newer than those of another thread.
+  t.equal(answered, 16, 'idle connections of all threads made room');
   t.equal([...one, ...other].filter((client) => !isGone(client)).length, 24);
   for (const client of [...one, ...other]) client.destroy();
   await until(() => balancer.clientCount === 0);
