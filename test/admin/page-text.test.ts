@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { Page, SCRIPTS, STYLES } from '../../lib/admin/page.js';
 
@@ -37,3 +37,11 @@ t.test(
     t.notMatch(policy, 'unsafe');
   },
 );
+
+t.test('every kind of event in the API has words of its own on the page', async (t) => {
+  const api = JSON.parse(readFileSync(new URL('../openapi.json', folder), 'utf8'));
+  const { enum: kinds } = api.components.schemas.Event.properties.what as { enum: readonly string[] };
+  const [, words = ''] = /const EVENTS = \{\n([\s\S]*?)\n\};/.exec(html) ?? [];
+  t.ok(kinds.length > 30);
+  for (const kind of kinds) t.match(words, new RegExp(`^ *${kind}: \\[`, 'm'), kind);
+});
