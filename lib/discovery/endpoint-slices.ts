@@ -3,6 +3,7 @@ import { ValueError } from '../base/units.js';
 import type { DnsFamily } from '../config/types.js';
 import { addressText } from './addresses.js';
 import type { DiscoveredServer } from './contract.js';
+import { type Fields, mapOf } from './json.js';
 
 /**
  * ready: it gets new requests. leaving: it is terminating and still answers, so it gets new requests only while nobody is
@@ -43,8 +44,6 @@ export interface SliceServers {
 
 /** Which port of the endpoints: the name in the Service, the number in the pods, or null for the only one. */
 export type WantedPort = string | number | null;
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * Reads an EndpointSlice. A condition that is missing is unknown: `ready` then counts as true, `serving` is what `ready` is, and
@@ -186,11 +185,6 @@ function isNewer(one: Endpoint, other: Endpoint): boolean {
 
 function serverOf(address: string, name: string | null): DiscoveredServer {
   return { address, name, weight: null, backup: null, maxConnections: null, host: null, origin: '' };
-}
-
-function mapOf(value: unknown, what: string): Fields {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-  throw new ValueError(`expected a map as ${what}`);
 }
 
 /** Lists may be null or missing. */

@@ -3,6 +3,7 @@ import { ValueError } from '../base/units.js';
 import { LineIndex } from '../config/line-index.js';
 import { loadTree } from '../config/load.js';
 import { toValue } from '../config/tree.js';
+import { type Fields, mapOf } from './json.js';
 
 /** With the certificates of some hundred clusters in it. */
 export const MOST_KUBECONFIG_BYTES = 4 * 1024 * 1024;
@@ -34,8 +35,6 @@ const REFUSED: readonly (readonly [key: string, what: string])[] = [
   ['as', 'another user to act as, which lb does not ask for'],
 ];
 const ADVICE = 'use token, tokenFile or client-certificate, such as those of a service account';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * Reads a context of a kubeconfig, in YAML or JSON; `name` null: its current-context. `path`: the file, which relative paths
@@ -120,11 +119,6 @@ function entryOf(file: Fields, kind: 'context' | 'cluster' | 'user', name: strin
   if (found !== undefined) return mapOf(found[kind], `the ${kind} ${name}`);
   const names = entries.map((entry) => textIn(entry, 'name')).join(', ');
   throw new ValueError(`there is no ${kind} ${JSON.stringify(name)}${names === '' ? '' : `, only ${names}`}`);
-}
-
-function mapOf(value: unknown, what: string): Fields {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-  throw new ValueError(`expected a map as ${what}`);
 }
 
 /** null: it is not there, or empty. Numbers are texts too, such as a token without letters. */

@@ -3,6 +3,7 @@ import { ValueError } from '../base/units.js';
 import type { KubernetesSourceConfig } from '../config/types.js';
 import type { Source, SourceListener } from './contract.js';
 import { parseSlice, type Slice, type SliceServers, serversOf } from './endpoint-slices.js';
+import { mapOf } from './json.js';
 import { JsonLines } from './json-lines.js';
 import { accessReader, type PodSurroundings } from './kubernetes-access.js';
 import { type AnswerListener, KubernetesClient, oneLine } from './kubernetes-client.js';
@@ -29,8 +30,6 @@ const AT_ONCE = 1000;
 const TOGETHER = 100;
 
 type State = 'idle' | 'listing' | 'opening' | 'watching';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * The EndpointSlices of a Service, by list and watch (https://kubernetes.io/docs/reference/using-api/api-concepts/): all are
@@ -290,9 +289,4 @@ function checkSize(slices: ReadonlyMap<string, Slice>): void {
   let count = 0;
   for (const { endpoints } of slices.values()) count += endpoints.length;
   if (count > MOST_ENDPOINTS) throw new ValueError(`more than ${MOST_ENDPOINTS} endpoints`);
-}
-
-function mapOf(value: unknown, what: string): Fields {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-  throw new ValueError(`expected a map as ${what}`);
 }

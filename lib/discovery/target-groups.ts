@@ -4,6 +4,7 @@ import { LineIndex } from '../config/line-index.js';
 import { loadTree } from '../config/load.js';
 import { formatPath, locate, type Path, toValue } from '../config/tree.js';
 import type { DiscoveredServer } from './contract.js';
+import { isRecord } from './json.js';
 
 /**
  * The format of Prometheus' file_sd and http_sd: a list of `{ targets: ["host:port", …], labels: { … } }`. Labels that
@@ -122,7 +123,7 @@ function lineAndColumn(text: string, start: number): string {
 function readGroups(value: unknown, origin: string): readonly DiscoveredServer[] {
   const servers: DiscoveredServer[] = [];
   for (const [at, group] of listOf(value, [], 'a list of { targets: […], labels: {…} }').entries()) {
-    if (!isMap(group)) throw new PlacedError([at], 'expected a map with targets');
+    if (!isRecord(group)) throw new PlacedError([at], 'expected a map with targets');
     const targets = listOf(group.targets, [at, 'targets'], 'a list of addresses such as 10.0.0.7:8080');
     const terms = readLabels(group.labels, [at, 'labels']);
     if (terms.name !== null && targets.length > 1)
@@ -145,7 +146,7 @@ function readTarget(target: unknown, path: Path): string {
 
 function readLabels(labels: unknown, path: Path): TermsOf {
   if (labels === undefined || labels === null) return NO_TERMS;
-  if (!isMap(labels)) throw new PlacedError(path, `expected a map of labels, got ${show(labels)}`);
+  if (!isRecord(labels)) throw new PlacedError(path, `expected a map of labels, got ${show(labels)}`);
   let terms = NO_TERMS;
   for (const [label, value] of Object.entries(labels)) {
     if (!label.startsWith(PREFIX)) continue;
@@ -192,10 +193,6 @@ function nameOf(text: string): string {
 function listOf(value: unknown, path: Path, expected: string): readonly unknown[] {
   if (Array.isArray(value)) return value;
   throw new PlacedError(path, `expected ${expected}, got ${show(value)}`);
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function show(value: unknown): string {
