@@ -150,9 +150,9 @@ export interface Balancer extends Operations, MaintenanceOperations, BanOperatio
   /** Those of the last 200 events that came after number `since`, oldest first; all of them by default. */
   events(since?: number): readonly StatusEvent[];
   /**
-   * Calls `listener` for every settled request from now on, until the returned function is called; nobody is called, and
-   * nothing is spent, otherwise. The record is valid during the call. With several threads each request then costs the main
-   * thread 1.5 µs, and those are missing that it has no time for.
+   * Calls `listener` for every settled request from now on, until the returned function is called. Without a
+   * listener nothing is spent. The record is valid during the call. With several threads each request then costs the main
+   * thread 1.5 µs, and records that it has no time for are left out.
    */
   watchRequests(listener: (record: RequestRecord) => void): () => void;
   /** Calls `listener` for every event from now on, until the returned function is called. */

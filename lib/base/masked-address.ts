@@ -1,8 +1,8 @@
 import { type IpAddress, parseIpAddress } from './ip-address.js';
 
 /**
- * The network of a client in place of its address: the /24 of IPv4, the /48 of IPv6, which is usually one customer's. As
- * the first address of the network, so that whoever reads addresses can read it.
+ * The network of a client in place of its address: the /24 of IPv4, the /48 of IPv6, which is usually one customer's. Written
+ * as the first address of that network, so that programs that parse addresses can parse it.
  */
 export function maskedAddress({ version, words, text }: IpAddress): string {
   if (version === 4) return `${text.slice(0, text.lastIndexOf('.'))}.0`;

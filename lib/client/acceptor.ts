@@ -295,7 +295,7 @@ export class ClientAcceptor implements Acceptor {
     return this.#closeLongestIdle();
   }
 
-  /** Its place is not free after this, but taken by nobody; false: none is idle. */
+  /** Its place is handed to the caller, and not free for others; false: no client is idle. */
   #closeLongestIdle(): boolean {
     const idle = this.#takeLongestIdle();
     if (idle === null) return false;

@@ -82,7 +82,7 @@ export class RoomQueue implements DeadlineOwner {
     this.#requests.ask(this.#next, this.#waiting.length);
   }
 
-  /** A thread that hangs or is being replaced answers nobody: those that come next ask another one first. */
+  /** A thread that hangs or is being replaced does not answer: connections that come next ask another thread first. */
   onDeadline(): void {
     if (this.#requests.isAsking) {
       this.#requests.withdraw();

@@ -150,7 +150,7 @@ export type HostName =
   | { readonly kind: 'exact'; readonly name: string }
   | { readonly kind: 'wildcard'; readonly suffix: string };
 
-/** A name, or a regular expression for the whole of it, in the same form. */
+/** A name, or a regular expression that matches anywhere in a name unless it is anchored; in the same form. */
 export type HostPattern = HostName | { readonly kind: 'regex'; readonly regex: RegexConfig };
 
 /** A scope of decisions: a host, the rest of the file, or (without paths) a path. */

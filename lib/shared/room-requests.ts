@@ -87,7 +87,7 @@ export class RoomRequests {
     this.#bells[thread]?.ring();
   }
 
-  /** A thread has ended: it asks nobody, and answers nobody. */
+  /** A thread has ended: it no longer asks, and no longer answers. */
   reclaim(ended: number): void {
     Atomics.store(this.#words, this.#at(ended, ASKED), NOBODY);
     for (let thread = FIRST_ENGINE; thread < this.#threads; thread++) {

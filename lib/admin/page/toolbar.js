@@ -1,7 +1,7 @@
 import { make, mark, part, say } from './elements.js';
 import { count, plural, STATES } from './words.js';
 
-/** How long nobody types before a search begins. */
+/** A search begins this long after the last key, in ms. */
 const TYPING_MS = 200;
 const PAGE_ROWS = 50;
 /** The states of servers that take no new requests, the worst first. */

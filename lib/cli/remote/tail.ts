@@ -32,7 +32,7 @@ interface TailContext {
   readonly signals: SignalSource;
 }
 
-/** Writes requests as they end, until a signal comes or nobody reads any more. Rejects when the balancer ends it. */
+/** Writes requests as they end, until a signal comes or the reader of stdout is gone. Rejects when the balancer ends it. */
 export async function tail(
   client: AdminClient,
   filter: RequestQuery,
