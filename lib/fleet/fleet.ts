@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { BalancerEvent, Observer } from '../base/observer.js';
 import type { Clock } from '../base/timer-wheel.js';
 import type { SharedConfig } from '../config/types.js';
+import type { LiveFleet } from '../observe/fleet-families.js';
 import type { ClientTables } from '../shared/client-tables.js';
 import { FleetLink, type LinkState } from './fleet-link.js';
 import { type FleetNode, Heartbeat } from './heartbeat.js';
@@ -23,28 +24,16 @@ const SPREAD_MS = 200;
 const LEAVE_MS = 1000;
 
 /** What is shared with other nodes, and how that is going. */
-export interface FleetStatus {
+export interface FleetStatus extends LiveFleet {
   readonly state: LinkState;
   /** This node. */
   readonly node: string;
   readonly prefix: string;
-  /** As Redis last said; those of the last good answer while it is lost. */
   readonly nodes: readonly FleetNode[];
   /** Why it is lost; empty: it is not. */
   readonly error: string;
   /** ms that answers of Redis took lately. */
   readonly latencyMs: number;
-  /** Since the start. */
-  readonly commands: number;
-  readonly errors: number;
-  /** Seconds that all answers took. */
-  readonly answerSeconds: number;
-  readonly answers: number;
-  /** Keys of rate limits that are shared by leases now. */
-  readonly keys: number;
-  /** Tokens since the start. */
-  readonly leased: number;
-  readonly returned: number;
 }
 
 export interface FleetDeps {

@@ -2,13 +2,19 @@ import { counter, type Family, gauge, type Sample } from './families.js';
 
 /** What is shared with other nodes, as metrics show it. */
 export interface LiveFleet {
+  /** `shared` while Redis answers as it should. */
   readonly state: string;
+  /** As Redis last said; those of the last good answer while it is lost. */
   readonly nodes: readonly unknown[];
+  /** Since the start. */
   readonly commands: number;
   readonly errors: number;
+  /** Seconds that all answers took. */
   readonly answerSeconds: number;
   readonly answers: number;
+  /** Keys of rate limits that are shared by leases now. */
   readonly keys: number;
+  /** Tokens since the start. */
   readonly leased: number;
   readonly returned: number;
 }
