@@ -315,8 +315,8 @@ class RunningBalancer implements Balancer {
         clock,
         observer,
         maker: new ServerMaker(connections),
-        judgeOf: (server, terms, number) => {
-          const judge = new ServerHealth(server, terms, health);
+        judgeOf: (server, terms, number, isNew) => {
+          const judge = new ServerHealth(server, terms, health, isNew);
           return threads?.watch(server, number, judge) ?? judge;
         },
         numberOf: null,

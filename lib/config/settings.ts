@@ -1229,7 +1229,9 @@ export interface HealthCheckSettings {
   readonly fall?: number;
   /**
    * The state of a server before its first check. unknown: it gets no requests yet, and the first check alone
-   * decides. down: as many checks as rise have to pass. Default: "up".
+   * decides. down: as many checks as rise have to pass. A server that comes while requests are served may still be
+   * starting: it is checked at once and often, and until a check has passed the first that fails takes it out and the
+   * first that passes brings it in (unless it is down at first). Default: "up".
    */
   readonly initial?: 'up' | 'down' | 'unknown';
   /**

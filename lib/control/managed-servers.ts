@@ -13,6 +13,8 @@ import { NumberedReuse, type Reused, ServerReuse, serverKey } from './server-reu
 
 /** First checks are spread over at most this long, so that a dead server is noticed soon. */
 const STAGGER_MS = 1000;
+/** The longest time between the first checks of servers that come while requests are served. */
+const MOST_APART_MS = 10;
 
 /** What makes servers, and who judges them; everything else is the same in every thread. */
 export interface ManagedServersDeps {
@@ -23,8 +25,8 @@ export interface ManagedServersDeps {
     make(config: ServerConfig, group: GroupConfig, weight: number, slot?: number): Server;
     updateOf(config: ServerConfig, group: GroupConfig, before: ServerConfig): ServerUpdate;
   };
-  /** Called once for each server. `number`: the one that it has in every thread. */
-  readonly judgeOf: (server: Server, terms: HealthTerms, number: number) => ServerJudge;
+  /** Called once for each server. `number`: the one that it has in every thread. `isNew`: it comes while requests are served. */
+  readonly judgeOf: (server: Server, terms: HealthTerms, number: number, isNew: boolean) => ServerJudge;
   /**
    * The numbers of servers by key, where another thread decides which server continues as which; null: it is decided
    * here. A server's number is its slot in the shared memory.
@@ -502,7 +504,7 @@ export class ManagedServers {
     if (this.#started) server.startSlowly();
     // No `drained` event is due: the server has no requests.
     server.update({ availability: desired.availabilityOf(config.name) });
-    const health = judgeOf(server, group, number);
+    const health = judgeOf(server, group, number, this.#started);
     const member = new ManagedServer(server, number, health, config, group, clock);
     this.#memberOf.set(server, member);
     return member;
@@ -510,16 +512,18 @@ export class ManagedServers {
 
   /** Starts the checks of servers that have none running. First checks are spread, unless others are running already. */
   start(): void {
+    const mostApart = this.#started ? MOST_APART_MS : STAGGER_MS;
     this.#started = true;
-    atOnce(this.startSteps());
+    atOnce(this.startSteps(mostApart));
   }
 
-  *startSteps(): Steps<void> {
+  *startSteps(mostApart = STAGGER_MS): Steps<void> {
     const fresh = [...this.#fresh];
     this.#fresh.clear();
+    const apart = Math.min(mostApart, STAGGER_MS / fresh.length);
     for (const [index, member] of fresh.entries()) {
       if (this.#stopped) return;
-      if (!isRemoved(member)) member.health.start((index * STAGGER_MS) / fresh.length);
+      if (!isRemoved(member)) member.health.start(index * apart);
       yield;
     }
   }

@@ -31,6 +31,11 @@ export interface HealthDeps {
   readonly slots: CheckSlots;
 }
 
+/** The shortest time in ms between two checks of a server that has come and not passed one yet. */
+const FIRST_PAUSE = 50;
+/** Longer pauses are this part of the time since it came: what it takes to start is exceeded by no more than that. */
+const PATIENCE = 1 / 20;
+
 /**
  * Checks one server repeatedly, one check at a time, and tells the server its state. Live requests that can't connect
  * count as failed checks, and bring the next check forward.
@@ -54,23 +59,27 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
   #tlsFrom: ServerTls | null = null;
   #downSince: number;
 
-  /** `initial`: the state that is assumed until checks have decided. */
+  readonly #cameAt: number;
+
+  /** `initial`: the state that is assumed until checks have decided. `isNew`: it comes while requests are served. */
   constructor(
     server: EngineServer,
     check: HealthCheckConfig,
     initial: HealthCheckConfig['initial'],
     services: HealthDeps,
     record = new HealthRecord(services.wheel),
+    isNew = false,
   ) {
     this.#record = record;
     this.#server = server;
     this.#check = check;
     this.#question = checkRequestOf(check, server.address);
     this.#services = services;
-    this.#tally = new RiseFallCounter(check, initial);
+    this.#tally = new RiseFallCounter(check, initial, isNew);
     this.#deadline = new Deadline(services.wheel, this);
     record.nextCheck = this.#deadline;
-    this.#downSince = services.clock.now();
+    this.#cameAt = services.clock.now();
+    this.#downSince = this.#cameAt;
     server.judge(this.#tally.isUp);
     server.watch(this);
   }
@@ -220,6 +229,10 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
   /** ms until the next check. */
   #interval(): number {
     const { interval, fastInterval, downInterval, jitter } = this.#check;
+    if (this.#tally.isNew) {
+      const age = this.#services.clock.now() - this.#cameAt;
+      return spread(Math.min(interval, Math.max(FIRST_PAUSE, age * PATIENCE)), jitter);
+    }
     const steady = this.#tally.isUp ? interval : (downInterval ?? interval);
     return spread(this.#tally.isUndecided ? Math.min(steady, fastInterval) : steady, jitter);
   }

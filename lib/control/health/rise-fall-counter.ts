@@ -10,12 +10,26 @@ export class RiseFallCounter {
   /** Is the state neither known nor assumed? Then the first check decides. */
   #unknown: boolean;
   #streak = 0;
+  /** Has it come while requests are served, and not passed a check yet? */
+  #isNew: boolean;
+  readonly #needsRise: boolean;
 
-  /** `rise` passed checks in a row bring a server back, `fall` failed ones take it out. An unknown state is not up. */
-  constructor(thresholds: Thresholds, initial: HealthCheckConfig['initial'] = 'up') {
+  /**
+   * `rise` passed checks in a row bring a server back, `fall` failed ones take it out. An unknown state is not up. `isNew`: it
+   * came while requests are served, and may still be starting: until it has passed a check, one result alone decides. One
+   * that is down at first needs as many as `rise` all the same.
+   */
+  constructor(thresholds: Thresholds, initial: HealthCheckConfig['initial'] = 'up', isNew = false) {
     this.#thresholds = thresholds;
     this.#up = initial === 'up';
     this.#unknown = initial === 'unknown';
+    this.#isNew = isNew;
+    this.#needsRise = initial === 'down';
+  }
+
+  /** Did it come while requests are served, and has it not passed a check yet? */
+  get isNew(): boolean {
+    return this.#isNew;
   }
 
   get isUp(): boolean {
@@ -34,6 +48,8 @@ export class RiseFallCounter {
 
   /** Counts one check. True when the state has just changed, or has been determined for the first time. */
   note(ok: boolean): boolean {
+    const decides = this.#isNew && !this.#needsRise;
+    if (ok) this.#isNew = false;
     if (this.#unknown) {
       this.#unknown = false;
       this.#up = ok;
@@ -42,6 +58,10 @@ export class RiseFallCounter {
     if (ok === this.#up) {
       this.#streak = 0;
       return false;
+    }
+    if (decides) {
+      this.#up = ok;
+      return true;
     }
     this.#streak++;
     if (this.#streak < (this.#up ? this.#thresholds.fall : this.#thresholds.rise)) return false;

@@ -29,7 +29,8 @@ export class ServerHealth implements ServerJudge {
   #checker: Checker | null = null;
   #outliers: OutlierDetector | null = null;
 
-  constructor(server: EngineServer, terms: HealthTerms, services: HealthDeps) {
+  /** `isNew`: it comes while requests are served, and may still be starting. */
+  constructor(server: EngineServer, terms: HealthTerms, services: HealthDeps, isNew = false) {
     const { healthCheck, passiveHealth } = terms;
     this.#server = server;
     this.record = new HealthRecord(services.wheel);
@@ -37,7 +38,7 @@ export class ServerHealth implements ServerJudge {
     this.#terms = terms;
     this.#services = services;
     if (healthCheck !== null)
-      this.#checker = new Checker(server, healthCheck, healthCheck.initial, services, this.record);
+      this.#checker = new Checker(server, healthCheck, healthCheck.initial, services, this.record, isNew);
     if (passiveHealth !== null)
       this.#outliers = new OutlierDetector(server, passiveHealth, services, this.record);
   }

@@ -143,6 +143,51 @@ t.test('initial: unknown is down after a first failed check', async (t) => {
   t.same(started.seen.stateChanges, [`down ${server.address} status 500`]);
 });
 
+t.test(
+  'a server that comes while requests are served is asked at once, and soon again until it has started',
+  async (t) => {
+    const [old, late] = [await moody(t), await moody(t)];
+    late.healthy = false;
+    const health_check = { ...check, interval: '10s', jitter: '0%' };
+    const started = await startBalancer(t, { servers: [old.address], health_check }, MANUAL);
+    await pass(started, 100);
+    const { balancer, seen } = started;
+    const ofLate = (): number => seen.checks.filter(({ server }) => server === late.address).length;
+    balancer.addServer('default', { address: late.address });
+    await pass(started, LATE);
+    t.ok(ofLate() >= 1, 'at once');
+    t.same(seen.stateChanges, [`down ${late.address} status 500`], 'one failed check takes it out');
+    await pass(started, 900);
+    t.ok(ofLate() >= 8, `${ofLate()} within a second`);
+    late.healthy = true;
+    await pass(started, LATE + 50);
+    t.same(seen.stateChanges.slice(1), [`up ${late.address}`], 'and one that passes brings it in');
+    const before = ofLate();
+    await pass(started, 9000);
+    t.equal(ofLate(), before, 'then it is like the others');
+    late.healthy = false;
+    await pass(started, 1200);
+    t.equal(seen.stateChanges.length, 2, 'of which one failed check takes none out');
+  },
+);
+
+t.test('a server that never starts is asked less and less, at last every interval', async (t) => {
+  const [old, dead] = [await moody(t), await moody(t)];
+  dead.healthy = false;
+  const health_check = { ...check, interval: '2s', jitter: '0%' };
+  const started = await startBalancer(t, { servers: [old.address], health_check }, MANUAL);
+  started.balancer.addServer('default', { address: dead.address });
+  const counted: number[] = [];
+  for (let i = 0; i < 4; i++) {
+    const before = started.seen.checks.filter(({ server }) => server === dead.address).length;
+    await pass(started, 20_000);
+    counted.push(started.seen.checks.filter(({ server }) => server === dead.address).length - before);
+  }
+  const [first = 0, second = 0, third = 0, fourth = 0] = counted;
+  t.ok(first < 100 && first > second && second > third, String(counted));
+  t.ok(fourth >= 9 && fourth <= 11, String(counted));
+});
+
 t.test('on_down: cut cuts the requests on a server that goes down, and retries them elsewhere', async (t) => {
   let healthy = true;
   const waiting: RawConnection[] = [];

@@ -27,6 +27,27 @@ for (const { rise, fall, checks, states } of cases) {
   });
 }
 
+const newcomers = [
+  { initial: 'up', checks: '-+-++', states: 'dUUUU' },
+  { initial: 'up', checks: '---+---', states: 'dddUUUd' },
+  { initial: 'up', checks: '+--+---', states: 'UUUUUUd' },
+  { initial: 'unknown', checks: '--+-', states: 'ddUU' },
+  { initial: 'down', checks: '-+-++', states: 'ddddU' },
+] as const;
+
+for (const { initial, checks, states } of newcomers) {
+  t.test(`of a server that is new, and ${initial} at first, one result decides: ${checks}`, async (t) => {
+    const tally = new RiseFallCounter({ rise: 2, fall: 3 }, initial, true);
+    let said = '';
+    for (const [at, check] of [...checks].entries()) {
+      t.equal(tally.isNew, !checks.slice(0, at).includes('+'), 'until a check has passed');
+      tally.note(check === '+');
+      said += tally.isUp ? 'U' : 'd';
+    }
+    t.equal(said, states);
+  });
+}
+
 t.test(
   'the counter is undecided from the first check against the current state until the state is decided',
   async (t) => {
