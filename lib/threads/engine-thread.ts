@@ -84,7 +84,7 @@ export class EngineThread {
   run(): void {
     const { configuration, changes, answers, hosts, thread } = this.#start;
     warmUp();
-    const { config, numbers, certificates } = atOnce(receiveConfiguration(configuration));
+    const { config, numbers, certificates } = atOnce(this.#whileBeating(receiveConfiguration(configuration)));
     this.#numbers.set(numbers);
     this.#hosts = new ToldHosts(this.#wheel, hosts);
     const [wheel, figures, sockets] = [this.#wheel, this.#figures, this.#sockets];
@@ -103,15 +103,17 @@ export class EngineThread {
         maker: new ServerMaker(connections),
         judgeOf: (server, terms, number) => this.#judgeOf(server, terms, number),
         numberOf: (key) => this.#numbers.of(key),
-        snapshotSteps: (next, serversOf, before) =>
-          SnapshotBuilder.steps(next, {
+        snapshotSteps: (next, serversOf, before) => {
+          const steps = SnapshotBuilder.steps(next, {
             clock,
             serversOf,
             before,
             observer: this.#figures,
             secret: secret(),
             shared: this.#memory,
-          }),
+          });
+          return before === null ? this.#whileBeating(steps) : steps;
+        },
       },
       { answers, several },
     );
@@ -124,7 +126,7 @@ export class EngineThread {
       inherited: this.#inherited,
       sharing: thread === 1 ? 'first' : 'further',
     });
-    this.#certificates.install(atOnce(this.#certificates.prepare(certificates)));
+    this.#certificates.install(atOnce(this.#whileBeating(this.#certificates.prepare(certificates))));
     for (const news of this.#start.certificates.news) this.#certificates.take(news);
     this.#figures.watch(this.#engine);
     this.#port.on('message', (command: Command) => {
@@ -133,6 +135,16 @@ export class EngineThread {
     });
     this.#stopBeats = clock.every(BEAT_EVERY_MS, () => this.#memory.pulses.beat());
     this.#report({ what: 'built' });
+  }
+
+  /** The same steps, which hold the event loop for long when a thread starts: its pulse tells that they go on. */
+  *#whileBeating<T>(steps: Steps<T>): Steps<T> {
+    for (;;) {
+      const { done, value } = steps.next();
+      this.#memory.pulses.beat();
+      if (done === true) return value;
+      yield;
+    }
   }
 
   #report(report: Report): void {

@@ -5,6 +5,8 @@ import type { ThreadPulses } from '../shared/thread-pulses.js';
 const LOOK_EVERY_MS = 10_000;
 /** After so many looks in a row at which nothing has moved, a thread hangs. */
 const STILL_LOOKS = 3;
+/** The same for one that does not listen yet: a single step of building 10,000 hosts may take long on a busy machine. */
+const START_LOOKS = 12;
 
 /** How often the event loop of a thread tells that it goes on, in ms. */
 export const BEAT_EVERY_MS = 1000;
@@ -12,14 +14,18 @@ export const BEAT_EVERY_MS = 1000;
 /** A thread that is watched. */
 export interface WatchedThread {
   readonly number: number;
-  /** Does it listen? Until then it builds its configuration, which may take long. */
+  /** Does it listen? Until then it builds its configuration, and its pulse tells of each step. */
   readonly isOpen: boolean;
   /** Ends it at once, whatever it does. `reason`: why, in a few words. */
   end(reason: string): Promise<void>;
 }
 
+const HANGS = 'its event loop has stood still';
+const STARTS_NOT = 'it does not listen yet, and its start has not gone on';
+
 /** What was seen of a thread. */
 interface Sight {
+  readonly isOpen: boolean;
   readonly beats: number;
   /** The looks in a row at which it was the same. */
   readonly still: number;
@@ -50,12 +56,14 @@ export class HangWatch {
   #look(): void {
     const seen = new Map<WatchedThread, Sight>();
     for (const thread of this.#threads()) {
-      if (!thread.isOpen) continue;
+      const { isOpen } = thread;
       const beats = this.#pulses.of(thread.number);
       const before = this.#seen.get(thread);
-      const still = before?.beats === beats ? before.still + 1 : 0;
-      if (still < STILL_LOOKS) seen.set(thread, { beats, still });
-      else void thread.end(`its event loop has stood still for ${(STILL_LOOKS * LOOK_EVERY_MS) / 1000} s`);
+      const isSame = before?.beats === beats && before.isOpen === isOpen;
+      const still = isSame ? before.still + 1 : 0;
+      const most = isOpen ? STILL_LOOKS : START_LOOKS;
+      if (still < most) seen.set(thread, { isOpen, beats, still });
+      else void thread.end(`${isOpen ? HANGS : STARTS_NOT} for ${(most * LOOK_EVERY_MS) / 1000} s`);
     }
     this.#seen = seen;
   }

@@ -64,7 +64,7 @@ async function run(servers: readonly string[]): Promise<void> {
   let kills = 0;
 
   function report(message: KillableReport): void {
-    process.send?.(message);
+    if (process.connected) process.send?.(message);
   }
 
   async function figures(): Promise<void> {

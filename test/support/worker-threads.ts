@@ -37,6 +37,11 @@ export function breakStarts(on: boolean): void {
   replaced = on ? new URL('data:text/javascript,throw new Error("broken")') : null;
 }
 
+/** Do threads that are started hang at once? */
+export function startEndless(on: boolean): void {
+  replaced = on ? new URL('data:text/javascript,for (;;);') : null;
+}
+
 /** Can threads that are started be made to hang? */
 export function startHangable(on: boolean): void {
   replaced = on ? new URL('./hanging-worker.js', import.meta.url) : null;

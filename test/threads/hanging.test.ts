@@ -7,7 +7,7 @@ import { until } from '../support/loop-ticks.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { namedOrigins } from '../support/named-origins.js';
 import { THREADS } from '../support/thread-switch.js';
-import { hangAll, runningWorkers, startHangable } from '../support/worker-threads.js';
+import { hangAll, runningWorkers, startEndless, startHangable } from '../support/worker-threads.js';
 import { answerers, connectMany, threadsEnded } from './load.js';
 
 t.setTimeout(120_000);
@@ -52,7 +52,7 @@ t.test('a thread whose event loop has not moved for 30 s is ended, with the reas
   t.equal(one.ended, '');
 });
 
-t.test('a thread that moves now and then, or does not listen yet, goes on', async (t) => {
+t.test('a thread that moves now and then, or has begun to start, goes on', async (t) => {
   const clock = new ManualClock();
   const memory = SharedMemory.create(2);
   const [slow, building] = [new FakeThread(0), new FakeThread(1)];
@@ -70,6 +70,41 @@ t.test('a thread that moves now and then, or does not listen yet, goes on', asyn
   watch.stop();
   clock.advance(60_000);
   t.equal(building.ended, '');
+});
+
+t.test('a thread whose start has not gone on for two minutes is ended, with the reason', async (t) => {
+  const clock = new ManualClock();
+  const memory = SharedMemory.create(2);
+  const [hung, building] = [new FakeThread(0), new FakeThread(1)];
+  for (const thread of [hung, building]) thread.isOpen = false;
+  const watch = new HangWatch(clock, memory.pulses, () => [hung, building]);
+  t.teardown(() => watch.stop());
+  const { pulses } = SharedMemory.attach(memory.handle, 1);
+  for (let look = 0; look < 13; look++) {
+    t.equal(hung.ended, '');
+    // A step now and then, however long the whole takes.
+    if (look % 10 === 0) pulses.beat();
+    clock.advance(10_000);
+  }
+  t.equal(hung.ended, 'it does not listen yet, and its start has not gone on for 120 s');
+  t.equal(building.ended, '');
+});
+
+t.test('the start fails with the reason when all threads hang before they listen', THREADS, async (t) => {
+  // The looks of this process come every 200 ms, instead of every 10 s.
+  const { every } = systemClock;
+  const clock = systemClock as { every: typeof every };
+  clock.every = (ms, tick) => every(ms === 10_000 ? 200 : ms, tick);
+  startEndless(true);
+  t.teardown(() => {
+    clock.every = every;
+    startEndless(false);
+  });
+  await t.rejects(
+    startBalancer(t, { servers: ['127.0.0.1:9'] }, { workers: 2 }),
+    /thread 1 has ended: it does not listen yet, and its start has not gone on for 120 s/,
+  );
+  await until(() => runningWorkers().length === 0);
 });
 
 t.test('a thread that hangs while nobody reloads is replaced', THREADS, async (t) => {
