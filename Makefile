@@ -10,7 +10,7 @@ IMAGE ?= lb
 BIN := ./node_modules/.bin
 # Written by npm itself at the end of an install: as new as the lock file, nothing has to be installed.
 INSTALLED := node_modules/.package-lock.json
-TAP := $(BIN)/tap --disable-coverage
+TESTS := node dist/test/main.js
 
 ##@ First steps
 setup: build ## install what is needed and build
@@ -34,12 +34,14 @@ clean: ## remove everything that was built
 	rm -rf dist .tap
 
 ##@ Tests
-test: build ## every test, or those of some folders (ONLY="net/ http/"), on this Node or another (NODE=path), over TLS (TLS=1 with ONLY="client/ exchange/"), in threads (WORKERS=3)
-	@LB_TESTS="$(ONLY)" LB_NODE="$(NODE)" LB_TEST_TLS="$(TLS)" LB_TEST_WORKERS="$(WORKERS)" $(TAP)
+test: build ## what a change needs, in minutes; or the tests of some folders (ONLY="net/ http/"), on another Node (NODE=path), over TLS (TLS=1 with ONLY="client/ exchange/"), in threads (WORKERS=3)
+	@LB_TESTS="$(ONLY)" LB_NODE="$(NODE)" LB_TEST_TLS="$(TLS)" LB_TEST_WORKERS="$(WORKERS)" $(TESTS)
+test-slow: build ## the others: containers, browsers, packages, authorities, ten thousand hosts
+	@LB_TEST_SET=slow LB_NODE="$(NODE)" $(TESTS)
 e2e: build ## only the tests with containers
-	@LB_TESTS=compose/ $(TAP)
+	@LB_TESTS=compose/ $(TESTS)
 fuzz: build ## the property tests with many more runs (FUZZ_RUNS=20000)
-	@LB_FUZZ_RUNS=$(FUZZ_RUNS) LB_TESTS=.property. $(TAP)
+	@LB_FUZZ_RUNS=$(FUZZ_RUNS) LB_TESTS=.property. $(TESTS)
 bench: build ## compare with nginx and HAProxy on the same servers (ARGS=)
 	@node dist/test/bench/main.js $(ARGS)
 trace: build ## the functions one warm GET runs through, in order (ARGS=--counts: how many, by file)
@@ -77,7 +79,7 @@ prune:
 help:
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 
-.PHONY: setup demo build check docs types clean test e2e fuzz bench trace chaos hostile dist deb image up down prune help
+.PHONY: setup demo build check docs types clean test test-slow e2e fuzz bench trace chaos hostile dist deb image up down prune help

@@ -1,63 +1,119 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { delimiter, dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import t from 'tap';
 import { ownNetwork, withLoopback } from './support/own-network.js';
+import { type Counts, type FileOutcome, runTestFile } from './support/test-file.js';
+import { testFiles, unknownWords } from './support/test-files.js';
 
 /**
- * All test files, as tap runs them: each a process of its own, `JOBS` of them at a time. `LB_TESTS` picks those whose path
- * below `test/` has one of its words in it. `LB_NODE` is the Node that they run on, and that they start programs with; without
- * it that is the Node that runs tap.
+ * Runs the test files, each in a process of its own, some at a time. `LB_TEST_SET` is `quick` or `slow` (`support/test-files`);
+ * `LB_TESTS` picks from both those whose path below `test/` has one of its words in it. `LB_NODE` is the Node that they run on, and that
+ * they start programs with; without it that is the Node that runs this.
  *
- * They are started as `node FILE` starts them. Given the files itself, tap's runner would load a module hook into each, and into
- * every Node that they start in turn, to measure coverage, which nobody asks for: a process then starts in 0.75 s instead of 0.3.
+ * They are started as `node FILE` starts them. tap's own runner would read the output of each twice, which costs 20 s of a whole run, and
+ * load a module hook into each and into every Node that they start in turn, to measure coverage, which nobody asks for.
  *
  * Where the system permits it each has a loopback of its own. On one they share, a port that one file has let go of, because a
  * server is to be gone, may be another file's by the time it is asked, which now and then failed a run.
+ *
+ * The output is TAP: a line for each file when it has ended, after it all that a failed one wrote, and the counts at the end.
  */
 
 const TESTS = fileURLToPath(new URL('.', import.meta.url));
 /** More than there are cores: many tests wait for sockets, processes, a browser or containers. */
-const JOBS = 3;
+const JOBS = availableParallelism() + 1;
 /** Of one file, unless it asks for more (`t.setTimeout`). */
 const TIMEOUT_MS = 120_000;
+/** So many of the longest are named at the end. */
+const LONGEST_SHOWN = 5;
 
 /** They reach containers by the ports of the machine. */
 const ON_THE_MACHINE = /^compose\//;
-const network = ownNetwork([['unshare', '--net']]);
 
 const node = nodeOf(process.env.LB_NODE ?? '');
-/** A `node` that a test finds by its name, as a shebang does, is the same one. */
-const PATH = [dirname(node.path), process.env.PATH ?? ''].join(delimiter);
-const WITHOUT_HOOKS = ['env', '-u', 'NODE_OPTIONS', `PATH=${PATH}`, node.path];
-
 const wanted = (process.env.LB_TESTS ?? '').split(/\s+/).filter((word) => word !== '');
-const files = readdirSync(TESTS, { recursive: true, encoding: 'utf8' })
-  .filter(
-    (name) =>
-      name.endsWith('.test.js') && (wanted.length === 0 || wanted.some((word) => name.includes(word))),
-  )
-  .sort();
+const all = readdirSync(TESTS, { recursive: true, encoding: 'utf8' }).filter((name) =>
+  name.endsWith('.test.js'),
+);
+const files = testFiles(all, process.env.LB_TEST_SET ?? 'quick', wanted);
+const network = ownNetwork([['unshare', '--net']]);
 
-t.jobs = JOBS;
-t.setTimeout(0);
-if (node.version === '') t.fail(`LB_NODE: ${node.path} is no Node that can be started`);
-for (const word of wanted)
-  if (!files.some((name) => name.includes(word)))
-    t.fail(`no test file has ${JSON.stringify(word)} in its path`);
-if (process.env.LB_NODE) t.comment(`Node ${node.version}`);
-for (const name of node.version === '' ? [] : files) {
-  const command = [...WITHOUT_HOOKS, '--enable-source-maps', TESTS + name];
-  const isInside = network !== undefined && !ON_THE_MACHINE.test(name);
-  const [program = 'env', ...rest] = isInside ? withLoopback(network, command) : command;
-  void t.spawn(program, rest, {
-    name: relative('.', TESTS + name),
-    buffered: true,
-    timeout: TIMEOUT_MS,
-    at: null,
-    stack: '',
-  });
+const total: Counts = { pass: 0, fail: 0, skip: 0, todo: 0 };
+const failed: string[] = [];
+const durations: { name: string; durationMs: number }[] = [];
+let ended = 0;
+
+process.stdout.write('TAP version 14\n');
+if (node.version === '') failBeforeAll(`LB_NODE: ${node.path} is no Node that can be started`);
+for (const word of unknownWords(all, wanted))
+  failBeforeAll(`no test file has ${JSON.stringify(word)} in its path`);
+if (process.env.LB_NODE) print(`# Node ${node.version}`);
+
+const queue = node.version === '' ? [] : [...files];
+await Promise.all(Array.from({ length: JOBS }, runQueue));
+summarize();
+if (total.fail > 0) process.exitCode = 1;
+
+async function runQueue(): Promise<void> {
+  for (let name = queue.shift(); name !== undefined; name = queue.shift())
+    report(name, await runTestFile(commandOf(name), TIMEOUT_MS));
+}
+
+function commandOf(name: string): string[] {
+  // A `node` that a test finds by its name, as a shebang does, is the same one.
+  const path = [dirname(node.path), process.env.PATH ?? ''].join(delimiter);
+  const command = [
+    'env',
+    '-u',
+    'NODE_OPTIONS',
+    `PATH=${path}`,
+    node.path,
+    '--enable-source-maps',
+    TESTS + name,
+  ];
+  return network === undefined || ON_THE_MACHINE.test(name) ? command : withLoopback(network, command);
+}
+
+function report(name: string, { counts, fault, durationMs, output }: FileOutcome): void {
+  const path = relative('.', TESTS + name);
+  const isFailed = fault !== '' || counts.fail > 0;
+  if (fault !== '') counts.fail++;
+  for (const figure of Object.keys(total) as (keyof Counts)[]) total[figure] += counts[figure];
+  durations.push({ name: path, durationMs });
+  const result = `${++ended} - ${path} # time=${durationMs.toFixed(0)}ms`;
+  print(isFailed ? `not ok ${result}` : `ok ${result}`);
+  if (!isFailed) {
+    for (const [line] of output.matchAll(/^ *ok \d+ - .* # SKIP.*$/gm)) print(`    # ${line.trim()}`);
+    return;
+  }
+  failed.push(fault === '' ? `${path}: ${counts.fail} failed` : `${path}: ${fault}`);
+  print(output.replace(/^(?=.)/gm, '    '));
+  if (fault !== '') print(`    not ok - ${fault}`);
+}
+
+function failBeforeAll(reason: string): void {
+  total.fail++;
+  failed.push(reason);
+  print(`not ok ${++ended} - ${reason}`);
+}
+
+function summarize(): void {
+  print(`1..${ended}`);
+  const longest = durations.sort((one, other) => other.durationMs - one.durationMs).slice(0, LONGEST_SHOWN);
+  for (const { name, durationMs } of longest)
+    print(`# ${(durationMs / 1000).toFixed(1).padStart(5)} s ${name}`);
+  for (const line of failed) print(`# FAILED ${line}`);
+  const counted = total.pass + total.fail + total.skip + total.todo;
+  print(
+    `# { total: ${counted}, pass: ${total.pass}, fail: ${total.fail}, skip: ${total.skip}, todo: ${total.todo} }`,
+  );
+  print(`# time=${performance.now().toFixed(0)}ms`);
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 /** The Node at `path`, or the one that runs this. Its version is empty where it can not be started. */

@@ -1,0 +1,61 @@
+import t from 'tap';
+import { runTestFile } from '../support/test-file.js';
+import { SLOW, testFiles, unknownWords } from '../support/test-files.js';
+
+const PASSED = "console.log('ok 1 - one\\n1..1\\n# { total: 3, pass: 2, skip: 1 }')";
+const FAILED =
+  "console.log('not ok 1 - one\\n1..1\\n# { total: 5, pass: 2, fail: 3 }'); process.exitCode = 1";
+
+t.test('the counts of a test file are those that tap closes its output with', async (t) => {
+  const passed = await run(PASSED);
+  t.strictSame(passed.counts, { pass: 2, fail: 0, skip: 1, todo: 0 });
+  t.equal(passed.fault, '');
+  const failed = await run(FAILED);
+  t.strictSame(failed.counts, { pass: 2, fail: 3, skip: 0, todo: 0 });
+  t.equal(failed.fault, '', 'its own failures say enough');
+});
+
+t.test('a test file that did not end as tap ends has failed, whatever it wrote before', async (t) => {
+  t.equal((await run('')).fault, 'no test ran in it');
+  t.equal((await run("console.log('ok 1 - one')")).fault, 'no test ran in it');
+  t.equal(
+    (await run("console.log('ok 1 - one'); process.exit(7)")).fault,
+    'it ended with 7 before its tests had',
+  );
+  t.equal((await run(`${PASSED}; process.exitCode = 7`)).fault, 'it ended with 7 although no test failed');
+  t.equal((await run(`${PASSED}; process.kill(process.pid, 'SIGKILL')`)).fault, 'SIGKILL ended it');
+  t.match((await runTestFile(['/nowhere/node'], 1000)).fault, /^it could not be started: /);
+});
+
+t.test('what a test file writes to both outputs is kept', async (t) => {
+  const { output } = await run(`console.error('why'); ${PASSED}`);
+  t.match(output, 'why');
+  t.match(output, 'ok 1 - one');
+});
+
+t.test('a test file that hangs is ended', async (t) => {
+  const { fault } = await run('for (;;);', 100);
+  t.equal(fault, 'it did not end within 0.1 s');
+});
+
+t.test('a test file may ask for another time than that of all', async (t) => {
+  const { fault } = await run('process.send({ setTimeout: 50 }); setInterval(() => {}, 1000)', 60_000);
+  t.equal(fault, 'it did not end within 0.05 s');
+});
+
+t.test('each test file is in one set, and a folder that is named has both', (t) => {
+  const all = ['net/b.test.js', 'net/a.test.js', ...SLOW.map((word) => `${word}x.test.js`)];
+  t.strictSame(testFiles(all, 'quick', []), ['net/a.test.js', 'net/b.test.js']);
+  t.equal(testFiles(all, 'slow', []).length, SLOW.length);
+  t.strictSame(testFiles(all, 'quick', ['net/', 'packaging/']).sort(), [
+    'net/a.test.js',
+    'net/b.test.js',
+    'packaging/x.test.js',
+  ]);
+  t.strictSame(unknownWords(['net/a.test.js'], ['net/', 'nets/'])[0], 'nets/');
+  t.end();
+});
+
+function run(source: string, timeoutMs = 20_000): ReturnType<typeof runTestFile> {
+  return runTestFile([process.execPath, '--eval', source], timeoutMs, 0);
+}
