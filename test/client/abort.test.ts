@@ -3,12 +3,14 @@ import t, { type Test } from 'tap';
 import { pattern } from '../../fixtures/pattern.js';
 import { answering, type RawConnection } from '../../fixtures/raw-server.js';
 import type { SocketMode } from '../../lib/net/transport.js';
-import { startBalancer } from '../support/balancer.js';
+import { type Started, startBalancer } from '../support/balancer.js';
+import type { RawClient } from '../support/client.js';
 import { GET, OK } from '../support/http.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
 import { steady, turns, until } from '../support/loop-ticks.js';
 import { type NamedOrigin, namedOrigins } from '../support/named-origins.js';
 import { origin } from '../support/origin.js';
+import { SWITCHED_WORKERS } from '../support/thread-switch.js';
 
 const NONE = { shelved: 0, active: 0, poolWaiting: 0 };
 
@@ -29,6 +31,22 @@ async function noting(t: Test, work: (connection: RawConnection) => Promise<unkn
   return { server, state };
 }
 
+/**
+ * Asks, and half-closes at once; resolves with the client and the head of its answer. With several threads, a busy machine may
+ * bring the FIN to the balancer more than 100 ms after the request: then the client counts as gone, and another one asks.
+ */
+async function askAndEnd(started: Started, request: string): Promise<{ client: RawClient; head: string }> {
+  for (let tried = 1; ; tried++) {
+    const client = await started.connect();
+    client.socket.end(request);
+    try {
+      return { client, head: await client.until('\r\n\r\n') };
+    } catch (error) {
+      if (SWITCHED_WORKERS === 1 || tried === 10) throw error;
+    }
+  }
+}
+
 t.test('a request followed at once by a FIN is answered', async (t) => {
   const server = await origin(t, async (connection) => {
     for (;;) {
@@ -38,15 +56,15 @@ t.test('a request followed at once by a FIN is answered', async (t) => {
     }
   });
   for (const means of ['fast', 'documented'] as const) {
-    const { connect, seen } = await startBalancer(t, { servers: [server.address] }, { sockets: means });
+    const started = await startBalancer(t, { servers: [server.address] }, { sockets: means });
     for (const request of [GET, 'GET / HTTP/1.0\r\n\r\n']) {
-      const client = await connect();
-      client.socket.end(request);
-      t.match(await client.toEnd(), /^HTTP\/1\.1 200 OK\r\n.*\r\nConnection: close\r\n\r\nok$/s);
+      const { client, head } = await askAndEnd(started, request);
+      t.match(head, /^HTTP\/1\.1 200 OK\r\n.*\r\nConnection: close\r\n\r\n$/s);
+      t.equal(await client.toEnd(), 'ok');
       await client.gone();
       t.equal(client.error, null);
     }
-    t.equal((await seen.request(2)).reason, '');
+    await started.seen.when(({ requests }) => requests.filter(({ reason }) => reason === '').length === 2);
   }
 });
 
@@ -237,17 +255,16 @@ t.test(
       while (!connection.socket.destroyed) await connection.write(pattern(100_000));
     });
     for (const means of ['fast', 'documented'] as const) {
-      const { connect, seen } = await startBalancer(t, { servers: [server.address] }, { sockets: means });
+      const started = await startBalancer(t, { servers: [server.address] }, { sockets: means });
       for (const leave of ['reset', 'destroy'] as const) {
-        const before = seen.requests.length;
-        const client = await connect();
-        client.socket.end(GET);
+        const { client } = await askAndEnd(started, GET);
         await client.bytes(1_000_000);
+        const before = started.seen.requests.length;
         client[leave]();
-        t.match(await seen.request(before + 1), { reason: 'client_abort', status: 200 });
+        t.match(await started.seen.request(before + 1), { reason: 'client_abort', status: 200 });
       }
     }
-    await until(() => state.lost === 4);
+    await until(() => state.lost === state.asked);
   },
 );
 

@@ -9,6 +9,7 @@ import { GET, OK } from '../support/http.js';
 import { steady, turns, until } from '../support/loop-ticks.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { deadAddress } from '../support/origin.js';
+import { oneThread } from '../support/thread-switch.js';
 
 const manual = { manual: true };
 const LATE = 100;
@@ -46,6 +47,7 @@ t.test('no more requests are read from a client that reads no answers', async (t
     const { status, body: received } = await client.response();
     if (status !== 200 || received !== body) t.fail(`answer ${i} is incomplete`);
   }
+  t.match(await seen.request(requests), { status: 200 });
   t.equal(seen.requests.length, requests);
 });
 
@@ -57,7 +59,11 @@ t.test(
       answering(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`),
     );
     t.teardown(() => server.close());
-    const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+    const { connect, seen } = await startBalancer(
+      t,
+      { servers: [server.address] },
+      oneThread('a connection to a server stays in its thread'),
+    );
     const slow = await connect();
     slow.socket.pause();
     slow.send(GET.repeat(600));

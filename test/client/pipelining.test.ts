@@ -34,6 +34,7 @@ t.test('pipelined answers wait for a slow first one, and none overtakes it', asy
   const { connect } = await startBalancer(t, { servers: [server.address] });
   const client = await connect();
   client.send(get('/slow') + get('/b') + get('/c'));
+  await until(() => asked.length === 1);
   const other = await connect();
   other.send(get('/other'));
   t.equal((await other.response()).body, '/other');
