@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Address } from './base/address.js';
+import { instanceName } from './base/instance-name.js';
 import type { Availability, Observer, RequestRecord } from './base/observer.js';
 import { atOnce, inSlices, type Steps } from './base/slices.js';
 import { type Clock, systemClock, TimerWheel } from './base/timer-wheel.js';
@@ -349,6 +350,7 @@ class RunningBalancer implements Balancer {
             observer,
             clients: shared.clients,
             bans: sharedBans(() => this.#registry.snapshot.firewalls),
+            instance: instanceName(config.instance),
           });
     // An operator that asks on an older connection means the process that has taken over, too.
     this.#readiness = new Readiness(this.#registry, () => (this.#isHandedOver ? 'running' : this.#state));

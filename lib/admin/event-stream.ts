@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { instanceName } from '../base/instance-name.js';
 import type { Clock } from '../base/timer-wheel.js';
 import type { StatusEvent } from '../control/status/status.js';
 import type { AdminTarget } from './admin-target.js';
@@ -38,7 +39,7 @@ export class EventStream {
       return null;
     }
     response.write('retry: 2000\n\n');
-    if (asked !== null) for (const event of this.#missed(String(asked))) response.write(frame(event));
+    if (asked !== null) for (const event of this.#missed(String(asked))) response.write(this.#frame(event));
     this.#attach(response);
     return null;
   }
@@ -61,7 +62,7 @@ export class EventStream {
     this.#listeners.add(response);
     response.on('close', () => this.#detach(response));
     if (this.#stop !== null) return;
-    const unsubscribe = this.#subject.subscribe((event) => this.#tell(frame(event)));
+    const unsubscribe = this.#subject.subscribe((event) => this.#tell(this.#frame(event)));
     const still = this.#clock.every(HEARTBEAT_MS, () => this.#tell(': still here\n\n'));
     this.#stop = () => {
       unsubscribe();
@@ -85,8 +86,10 @@ export class EventStream {
       else response.write(text);
     }
   }
-}
 
-function frame(event: StatusEvent): string {
-  return `id: ${event.id}\nevent: ${event.what}\ndata: ${JSON.stringify(event)}\n\n`;
+  /** With the name of this balancer: whoever reads the events of several puts them together. */
+  #frame(event: StatusEvent): string {
+    const told = { ...event, instance: instanceName(this.#subject.config.instance) };
+    return `id: ${event.id}\nevent: ${event.what}\ndata: ${JSON.stringify(told)}\n\n`;
+  }
 }

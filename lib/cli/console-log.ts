@@ -39,6 +39,7 @@ export class ConsoleLog implements ThreadReader {
   readonly #out = new Map<string, Set<Absence>>();
   /** The checks whose path is the default, such as `GET /`, by the names of the servers and of their routes. */
   readonly #guesses = new Map<string, string>();
+  #masksAddresses = false;
   #pathOption = '';
   #isIntroduced = false;
   readonly #flood = new LogRateLimit();
@@ -59,6 +60,7 @@ export class ConsoleLog implements ThreadReader {
   applyConfig(config: Config, pathOption: string): void {
     this.expect(serversOf(config).length);
     this.#pathOption = pathOption;
+    this.#masksAddresses = config.maskAddresses;
     this.#guesses.clear();
     for (const { name, action } of everyRoute(config)) {
       const question = action.kind === 'forward' ? guessOf(action.group) : '';
@@ -82,8 +84,10 @@ export class ConsoleLog implements ThreadReader {
     this.#requests++;
     if (this.#volume !== 'verbose') return;
     const { cyan, green } = this.#terminal.paint;
-    const request = record.requestHeadText === '' ? '' : cyan(renderHead(record.requestHeadText, '>'));
-    const response = record.responseHeadText === '' ? '' : green(renderHead(record.responseHeadText, '<'));
+    const rendered = (head: string, mark: '>' | '<'): string =>
+      head === '' ? '' : renderHead(head, mark, this.#masksAddresses);
+    const request = cyan(rendered(record.requestHeadText, '>'));
+    const response = green(rendered(record.responseHeadText, '<'));
     this.#terminal.write(`\n${request}${response}`);
   }
 

@@ -1,4 +1,5 @@
 import type { Balancer } from '../balancer.js';
+import { instanceName } from '../base/instance-name.js';
 import type { Config } from '../config/types.js';
 import { Webhook } from '../observe/webhook.js';
 
@@ -7,7 +8,7 @@ export class EventFeed {
   readonly #agent: string;
   readonly #warning: (message: string) => void;
   #webhook: Webhook | null = null;
-  #wanted = 'null';
+  #wanted = '';
   #unsubscribe: () => void = () => {};
   /** Including webhooks that are closed. */
   #dropped = 0;
@@ -25,13 +26,14 @@ export class EventFeed {
     this.#unsubscribe = balancer.subscribe((event) => this.#webhook?.tell(event));
   }
 
-  applyConfig({ events }: Config): void {
-    const wanted = JSON.stringify(events);
+  applyConfig({ events, instance: name }: Config): void {
+    const instance = instanceName(name);
+    const wanted = JSON.stringify([events, instance]);
     if (wanted === this.#wanted) return;
     this.#wanted = wanted;
     void this.#end();
     if (events !== null)
-      this.#webhook = new Webhook({ config: events, agent: this.#agent, warning: this.#warning });
+      this.#webhook = new Webhook({ config: events, agent: this.#agent, instance, warning: this.#warning });
   }
 
   /** Takes a second at most. */

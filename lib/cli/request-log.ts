@@ -1,3 +1,4 @@
+import { instanceName } from '../base/instance-name.js';
 import type { RequestRecord } from '../base/observer.js';
 import { serversOf } from '../config/inventory.js';
 import type { AccessLogConfig, Config } from '../config/types.js';
@@ -85,19 +86,17 @@ export class RequestLog implements ThreadReader {
 
   applyConfig(config: Config): void {
     const format = this.#formatOf(config.accessLog);
-    const wanted = JSON.stringify([config.accessLog, format === 'dev' ? widestName(config) : 0]);
+    const { accessLog, maskAddresses, instance } = config;
+    const width = format === 'dev' ? widestName(config) : 0;
+    const wanted = JSON.stringify([accessLog, maskAddresses, instance, width]);
     if (wanted === this.#wanted) return;
     const file = this.#file ?? config.accessLog.file;
     const before = this.#sink;
     const sink = this.#openSink(format, file);
-    const { fields, filter } = config.accessLog;
-    const serverWidth = format === 'dev' ? widestName(config) : 0;
-    // Any other host than the only one gets the same answer as it, or none.
-    const showsHost = config.hosts.reduce((sum, { names }) => sum + names.length, 0) > 1;
-    const terms = format === 'off' ? null : { format, fields, filter, serverWidth, showsHost };
+    const { filter } = config.accessLog;
+    const terms = format === 'off' ? null : lineTermsOf(config, format, width);
     const isForScreen = format === 'dev' && file === null;
-    const line =
-      terms && (isForScreen ? screenFormat(this.#stdout, { serverWidth, showsHost }) : lineFormatOf(terms));
+    const line = terms && (isForScreen ? screenFormat(this.#stdout, terms) : lineFormatOf(terms));
     const output: LineSink = sink ?? this.#stdout;
     this.#log = line && new AccessLog(line, output, filter && new LogFilter(filter));
     this.#sink = sink;
@@ -137,6 +136,24 @@ export class RequestLog implements ThreadReader {
     const characters = format === 'dev' ? 'any' : 'ascii';
     return new BatchedSink({ target: file ?? STDOUT, characters, warning: this.#warning });
   }
+}
+
+function lineTermsOf(config: Config, format: Format, serverWidth: number): LineTerms {
+  const { accessLog, hosts, instance, maskAddresses } = config;
+  const { fields, filter, requestHeaders, responseHeaders } = accessLog;
+  return {
+    format,
+    fields,
+    filter,
+    requestHeaders,
+    responseHeaders,
+    masksAddresses: maskAddresses,
+    instance: instanceName(instance),
+    showsInstance: instance !== null && fields === null,
+    serverWidth,
+    // Any other host than the only one gets the same answer as it, or none.
+    showsHost: hosts.reduce((sum, { names }) => sum + names.length, 0) > 1,
+  };
 }
 
 function screenFormat(

@@ -11,9 +11,22 @@ const PATH: Path = ['access_log'];
 export function compileAccessLog(setting: AccessLogSetting | undefined, report: Report): AccessLogConfig {
   const settings = typeof setting === 'object' ? setting : { ...(setting && { format: setting }) };
   const { format, file = null, fields = null } = settings;
-  if (fields !== null && (format === 'dev' || format === 'off'))
-    report.problem([...PATH, 'fields'], `${format} has no fields to choose`, 'json and combined have.');
-  return { format, file, fields, filter: compileFilter(settings, report) };
+  for (const key of ['fields', 'request_headers', 'response_headers'] as const)
+    if (settings[key] !== undefined && (format === 'dev' || format === 'off'))
+      report.problem([...PATH, key], `${format} has no fields to choose`, 'json and combined have.');
+  return {
+    format,
+    file,
+    fields,
+    requestHeaders: namesOf(settings.request_headers),
+    responseHeaders: namesOf(settings.response_headers),
+    filter: compileFilter(settings, report),
+  };
+}
+
+/** Each once, however often it is written in other cases. The schema has removed what is no name. */
+function namesOf(names: readonly (string | undefined)[] = []): readonly string[] {
+  return [...new Set(names.flatMap((name) => name?.toLowerCase() ?? []))];
 }
 
 function compileFilter(settings: AccessLogSettings, report: Report): AccessLogConfig['filter'] {

@@ -167,6 +167,13 @@ export interface Settings {
   /** Sends the figures of /metrics to an OpenTelemetry collector, under the same names; /metrics does not need it. */
   readonly metrics?: MetricsSettings;
   /**
+   * What this balancer is called among others of its kind, so that their events, logs and figures can be told apart.
+   * By default the name of the machine. The webhook, /api/events, /api/status, lb_build_info and service.instance.id
+   * of OpenTelemetry have it, and a json line of the access log when it is set or among the fields. It is also the
+   * name of the node in shared, unless that has one of its own.
+   */
+  readonly instance?: string;
+  /**
    * A file in which changes made by operators at run time survive a restart: drained servers, weights, servers added
    * and removed. The file is replaced as a whole at each change and read at the start. Changes that no longer fit the
    * settings file are dropped then, and so is a weight that was edited in the settings file since; both are logged.
@@ -389,6 +396,17 @@ export interface AccessLogSettings {
    * json has all but referer, trace_id and span_id, and combined has duration_ms, server and request_id.
    */
   readonly fields?: readonly AccessLogField[];
+  /**
+   * Fields of requests whose values lines of json and combined have too, as the client sent them. At most 256
+   * characters of each; several fields of one name are joined by commas. json has them in a map request_headers,
+   * combined in quotes after the other fields. Of credentials and cookies the values are masked.
+   */
+  readonly request_headers?: LoggedHeadersSetting;
+  /**
+   * The same of the response as the client is sent it: response_headers in json, for combined after those of the
+   * request.
+   */
+  readonly response_headers?: LoggedHeadersSetting;
   /** Requests with one of these statuses are always logged, and so are requests whose response was cut off. */
   readonly status?: StatusesSetting;
   /** Requests that took longer than this are always logged. */
@@ -399,6 +417,9 @@ export interface AccessLogSettings {
 
 /** Dev, combined, json or off, or a map such as format: json. */
 export type AccessLogSetting = AccessLogFormat | AccessLogSettings;
+
+/** A list of 1 to 32 names of header fields. */
+export type LoggedHeadersSetting = readonly string[];
 
 /** Dev, combined, json or off. */
 export type AccessLogFormat = 'dev' | 'combined' | 'json' | 'off';
@@ -432,7 +453,8 @@ export type AccessLogField =
   | 'tls_version'
   | 'cipher'
   | 'sni'
-  | 'client_cert';
+  | 'client_cert'
+  | 'instance';
 
 /** A map such as otlp: http://collector:4318. */
 export interface TracingSettings {
@@ -466,8 +488,8 @@ export interface TracingSettings {
   /** The service.name of what is sent. Default: "lb". */
   readonly service?: string;
   /**
-   * Further attributes of the resource, by name. service.version, service.instance.id and host.name are there by
-   * themselves.
+   * Further attributes of the resource, by name. service.version, service.instance.id (instance) and host.name are
+   * there by themselves.
    */
   readonly attributes?: TextsSettings;
   /**
@@ -498,8 +520,8 @@ export interface MetricsSettings {
   /** The service.name of what is sent. Default: "lb". */
   readonly service?: string;
   /**
-   * Further attributes of the resource, by name. service.version, service.instance.id and host.name are there by
-   * themselves.
+   * Further attributes of the resource, by name. service.version, service.instance.id (instance) and host.name are
+   * there by themselves.
    */
   readonly attributes?: TextsSettings;
   /**
@@ -540,7 +562,10 @@ export interface SharedSettings {
   readonly redis: string | readonly string[];
   /** What the names of all keys begin with. Nodes with the same prefix share. Default: "lb". */
   readonly prefix?: string;
-  /** What this node is called in the status of all nodes. By default the name of the machine. */
+  /**
+   * What this node is called in the status of all nodes. By default its instance, or without that the name of the
+   * machine.
+   */
   readonly node?: string;
   /**
    * The share of a node is at most the limit divided by this number, also before it has seen the other nodes: when it

@@ -27,6 +27,7 @@ const LEAST_EVERY = 1000;
 /** Compiles `tracing:`; null without it. */
 export function compileTracing(
   setting: TracingSettings | undefined,
+  instance: string | undefined,
   context: Surroundings,
 ): TracingConfig | null {
   // The schema has refused the value and it was removed.
@@ -34,7 +35,7 @@ export function compileTracing(
   const { report } = context;
   const { sample, continue_from, interval, batch, queue } = setting;
   return {
-    collector: compileCollector(setting.otlp, '/v1/traces', setting, ['tracing'], context),
+    collector: compileCollector(setting.otlp, '/v1/traces', { ...setting, instance }, ['tracing'], context),
     sample: share(sample, DEFAULTS.sample, ['tracing', 'sample'], report),
     continueFrom: continue_from ?? DEFAULTS.continueFrom,
     interval: duration(interval, DEFAULTS.interval, ['tracing', 'interval'], report, 1),
@@ -46,29 +47,32 @@ export function compileTracing(
 /** Compiles `metrics:`; null without it. */
 export function compileMetrics(
   setting: MetricsSettings | undefined,
+  instance: string | undefined,
   context: Surroundings,
 ): MetricsConfig | null {
   if (setting?.otlp === undefined) return null;
   const every = duration(setting.every, EVERY, ['metrics', 'every'], context.report);
   if (every < LEAST_EVERY)
     context.report.problem(['metrics', 'every'], `expected 1s or more, got ${setting.every}`);
-  return { collector: compileCollector(setting.otlp, '/v1/metrics', setting, ['metrics'], context), every };
+  const settings = { ...setting, instance };
+  return { collector: compileCollector(setting.otlp, '/v1/metrics', settings, ['metrics'], context), every };
 }
 
 /** Compiles what is at `path`; `signal` is added to the URL. */
 function compileCollector(
   otlp: string,
   signal: string,
-  settings: CollectorSettings,
+  settings: CollectorSettings & { readonly instance: string | undefined },
   path: Path,
   context: Surroundings,
 ): CollectorConfig {
   const { report } = context;
-  const { headers, service, attributes, compression, timeout, ca } = settings;
+  const { headers, service, instance = null, attributes, compression, timeout, ca } = settings;
   return {
     url: report.attempt([...path, 'otlp'], () => urlOf(otlp, signal)) ?? '',
     headers: textsOf(headers, [...path, 'headers'], report, checkField),
     service: service ?? DEFAULTS.service,
+    instance,
     attributes: textsOf(attributes, [...path, 'attributes'], report, checkAttribute),
     compression: compression ?? DEFAULTS.compression,
     timeout: duration(timeout, DEFAULTS.timeout, [...path, 'timeout'], report, 1),

@@ -93,6 +93,8 @@ export interface Config {
   readonly via: boolean;
   /** The name of this balancer in Proxy-Status; null: there is no such field. */
   readonly proxyStatus: string | null;
+  /** What this balancer is called among others; null: like the machine (`base/instance-name`). */
+  readonly instance: string | null;
   /** Do logs and events have the networks of clients in place of their addresses? */
   readonly maskAddresses: boolean;
   /** The path, on every listener, that reports whether the balancer is ready; null: none. */

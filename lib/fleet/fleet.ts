@@ -1,5 +1,4 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
 import type { BalancerEvent, Observer } from '../base/observer.js';
 import type { Clock } from '../base/timer-wheel.js';
 import type { SharedConfig } from '../config/types.js';
@@ -42,6 +41,8 @@ export interface FleetDeps {
   /** What clients have used up in this node. */
   readonly clients: ClientTables;
   readonly bans: BanSubject;
+  /** What this balancer is called: the name of the node, unless the settings have another. */
+  readonly instance: string;
   /** By default a connection as the settings say. */
   readonly open?: (config: SharedConfig, onError: (message: string) => void) => Promise<RedisClient>;
 }
@@ -69,7 +70,7 @@ export class Fleet {
     this.#config = config;
     this.#deps = deps;
     const { clock, observer, clients } = deps;
-    this.#name = config.node ?? hostname();
+    this.#name = config.node ?? deps.instance;
     this.#heartbeat = new Heartbeat(config.prefix, this.#name, randomBytes(4).toString('hex'));
     this.#link = new FleetLink({ clock, observer, onState: () => this.#stateChanged() });
     const bank = new RedisLeaseBank(this.#link, config.prefix, config.kind === 'cluster');

@@ -183,8 +183,10 @@ function ownFamilies(sources: ExpositionDeps, live: () => LiveBalancer): readonl
       'Events dropped because the webhook did not accept them in time.',
       () => one(droppedEvents()),
     ),
-    gauge('lb_build_info', 'Always 1; the version of lb and Node.', () => [
-      { labels: { version: live().version, node: process.versions.node }, value: 1 },
-    ]),
+    gauge('lb_build_info', 'Always 1; the version of lb and Node, and the instance of the settings.', () => {
+      const { version, instance } = live();
+      const labels = { version, node: process.versions.node, instance_name: instance };
+      return [{ labels, value: 1 }];
+    }),
   ];
 }

@@ -9,6 +9,7 @@ import { type LiveThread, threadFamilies } from './thread-families.js';
 /** The state of a running balancer that the gauges show; its status has all of this and more. */
 export interface LiveBalancer {
   readonly version: string;
+  readonly instance: string;
   readonly ready: boolean;
   /** Open client connections. */
   readonly clients: number;

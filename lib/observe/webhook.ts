@@ -25,6 +25,8 @@ export interface WebhookOptions {
   readonly config: EventsConfig;
   /** The sender, for a receiver with several: `lb/1.2.3`. */
   readonly agent: string;
+  /** Which of several balancers it is. */
+  readonly instance: string;
   /** Called with one line for the operator. */
   readonly warning: (message: string) => void;
   readonly clock?: Clock;
@@ -43,13 +45,14 @@ const LAST_RETRY = 60_000;
 const CLOSE_DEADLINE = 1000;
 
 /**
- * Sends events to a webhook, with POST and JSON: `{"agent": …, "dropped": 0, "events": […]}`. One request at a time; a
+ * Sends events to a webhook, with POST and JSON: `{"agent": …, "instance": …, "dropped": 0, "events": […]}`. One request at a time; a
  * failed request is repeated until it is accepted, so an event can arrive twice but never out of order. The balancer
  * does not wait for it: events that do not fit into the queue are dropped and counted.
  */
 export class Webhook {
   readonly #config: EventsConfig;
   readonly #agent: string;
+  readonly #instance: string;
   readonly #warning: (message: string) => void;
   readonly #clock: Clock;
   #waiting: ToldEvent[] = [];
@@ -62,9 +65,10 @@ export class Webhook {
   #dropped = 0;
   #closed = false;
 
-  constructor({ config, agent, warning, clock = systemClock }: WebhookOptions) {
+  constructor({ config, agent, instance, warning, clock = systemClock }: WebhookOptions) {
     this.#config = config;
     this.#agent = agent;
+    this.#instance = instance;
     this.#warning = warning;
     this.#clock = clock;
   }
@@ -145,7 +149,12 @@ export class Webhook {
   /** Null when they were accepted. */
   async #post(events: readonly ToldEvent[]): Promise<{ what: string; again: boolean } | null> {
     const { secret, timeout } = this.#config;
-    const body = JSON.stringify({ agent: this.#agent, dropped: this.#dropped, events });
+    const body = JSON.stringify({
+      agent: this.#agent,
+      instance: this.#instance,
+      dropped: this.#dropped,
+      events,
+    });
     const signature = secret === '' ? {} : { 'X-Lb-Signature': sign(body, secret) };
     const headers = {
       'Content-Type': 'application/json',

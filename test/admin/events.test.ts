@@ -22,7 +22,10 @@ t.test('events are sent as they happen, to every open stream', async (t) => {
   subject.note('up', 'apple', 'after 3 s');
   for (const client of clients) {
     const text = await client.until('}\n\n');
-    t.match(text, /^\r?\n?[0-9a-f]*\r\nid: 2\nevent: up\ndata: \{"id":2,.*"reason":"after 3 s"\}\n\n$/s);
+    t.match(
+      text,
+      /^\r?\n?[0-9a-f]*\r\nid: 2\nevent: up\ndata: \{"id":2,.*"reason":"after 3 s","instance":".*"\}\n\n$/s,
+    );
   }
 });
 

@@ -114,6 +114,7 @@ export class FakeSubject implements AdminTarget {
     const byReason = { connect_refused: 1 };
     const requests = { total: 12, inFlight: 1, byStatus: { ...NONE, '2xx': 11, '5xx': 1 }, byReason };
     return {
+      instance: 'edge-1',
       version: '1.2.3',
       pid: 42,
       startedAt: 1_700_000_000_000,

@@ -31,8 +31,8 @@ export class FakeViews implements StatusViews {
 
   #view(status: BalancerStatus): View {
     const { routes, servers, certificates, providers, threads, requests, listeners } = status;
-    const { version, pid, startedAt, state, ready, readyReasons, clients, config } = status;
-    const facts = { version, pid, startedAt, state, ready, readyReasons, clients, config };
+    const { version, instance, pid, startedAt, state, ready, readyReasons, clients, config } = status;
+    const facts = { version, instance, pid, startedAt, state, ready, readyReasons, clients, config };
     const rows = routes.flatMap(({ name, servers }) =>
       servers.map((server) => this.#serverRow(name, server)),
     );

@@ -47,6 +47,7 @@ function server(changes: Partial<LiveServer> = {}): LiveServer {
 
 const LIVE: LiveBalancer = {
   version: '1.2.3',
+  instance: 'edge-1',
   ready: true,
   clients: 7,
   threads: [
@@ -158,7 +159,7 @@ t.test('counts are exposed with labels that no client chooses', async (t) => {
     'lb_ready 1',
     'lb_access_log_dropped_lines_total 3',
     'lb_webhook_dropped_events_total 2',
-    `lb_build_info{version="1.2.3",node="${process.versions.node}"} 1`,
+    `lb_build_info{version="1.2.3",node="${process.versions.node}",instance_name="edge-1"} 1`,
   ])
     t.ok(lines.includes(line), line);
 });

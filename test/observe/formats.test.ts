@@ -78,7 +78,7 @@ t.test('json', async (t) => {
   });
 
   t.test('can have fewer fields, in an order of its own, or the referer and the trace too', async (t) => {
-    const line = jsonLineOf(['status', 'ts', 'referer', 'trace_id']);
+    const line = jsonLineOf(['status', 'ts', 'referer', 'trace_id'], 'edge-1');
     t.equal(
       line(recordOf({ referer: 'http://a/\n', traceId: '4bf92f3577b34da6a3ce929d0e0e4736' })),
       '{"status":200,"ts":"2026-01-31T12:04:05.067Z","referer":"http://a/\\n","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}\n',
@@ -116,7 +116,7 @@ t.test('combined', async (t) => {
   });
 
   t.test('can have other fields behind', async (t) => {
-    const line = combinedLineOf(['duration_ms', 'tries', 'host', 'reason', 'detail']);
+    const line = combinedLineOf(['duration_ms', 'tries', 'host', 'reason', 'detail'], 'edge-1');
     t.equal(
       line(recordOf({ host: 'a b', detail: 'x "y"' })),
       '192.0.2.7 - - [31/Jan/2026:17:34:05 +0530] "GET /users?id=3 HTTP/1.1" 200 61 "-" "curl/8.5.0" ' +

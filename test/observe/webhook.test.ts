@@ -70,7 +70,11 @@ function hook(url: string, changes: { secret?: string; timeout?: number; pem?: s
   const warnings: string[] = [];
   const config = { webhook: url, secret: '', ca: null, pem: null, timeout: 5000, ...changes };
   const warning = (message: string): void => void warnings.push(message);
-  return { clock, warnings, webhook: new Webhook({ config, agent: 'lb/1.2.3', warning, clock }) };
+  return {
+    clock,
+    warnings,
+    webhook: new Webhook({ config, agent: 'lb/1.2.3', instance: 'edge-1', warning, clock }),
+  };
 }
 
 /** Lets what has been answered be dealt with. */
@@ -87,7 +91,7 @@ t.test('what comes close together goes in one signed request', async (t) => {
   t.equal(to.bodies.length, 0);
   clock.advance(200);
   await to.next();
-  t.same(to.bodies, [{ agent: 'lb/1.2.3', dropped: 0, events }]);
+  t.same(to.bodies, [{ agent: 'lb/1.2.3', instance: 'edge-1', dropped: 0, events }]);
   t.match(to.headers[0], {
     'content-type': 'application/json',
     'user-agent': 'lb/1.2.3',

@@ -68,6 +68,15 @@ t.test('a line is the same as if the main thread had written it', async (t) => {
   }
 });
 
+t.test('lines of threads have the header fields that the settings name', async (t) => {
+  const file = join(t.testdir({}), 'access.log');
+  const { log, reporting } = logOf(t, { file, fields: ['status'], request_headers: ['accept'] });
+  reporting.start(1).requestSettled(recordOf({ requestHeadText: 'GET / HTTP/1.1\r\nAccept: a/b\r\n\r\n' }));
+  await reporting.collect();
+  await log.close();
+  t.equal(readFileSync(file, 'utf8'), '{"status":200,"request_headers":{"accept":"a/b"}}\n');
+});
+
 t.test('the filter is applied in the thread', async (t) => {
   const file = join(t.testdir({}), 'access.log');
   const { log, reporting } = logOf(t, { file, fields: ['status'], status: '400-599' });

@@ -8,6 +8,9 @@ export interface AccessLogConfig {
   readonly file: string | null;
   /** null: the fields of the format. */
   readonly fields: readonly AccessLogField[] | null;
+  /** Fields of requests and responses whose values are logged, in lower case. */
+  readonly requestHeaders: readonly string[];
+  readonly responseHeaders: readonly string[];
   /** null: every request is logged. */
   readonly filter: AccessLogFilter | null;
 }
@@ -43,6 +46,8 @@ export interface CollectorConfig {
   readonly headers: readonly { readonly name: string; readonly value: string }[];
   /** `service.name` */
   readonly service: string;
+  /** As `instance` of the settings. */
+  readonly instance: string | null;
   /** Further attributes of the resource. */
   readonly attributes: readonly { readonly name: string; readonly value: string }[];
   readonly compression: 'none' | 'gzip';

@@ -1,4 +1,5 @@
 import { append } from '../../base/collections.js';
+import { instanceName } from '../../base/instance-name.js';
 import type { Steps } from '../../base/slices.js';
 import type { Clock } from '../../base/timer-wheel.js';
 import { VERSION } from '../../base/version.js';
@@ -79,6 +80,7 @@ export function* statusSteps(sources: StatusDeps): Steps<BalancerStatus> {
   if (registry.snapshot !== snapshot) return yield* statusSteps(sources);
   return {
     version: VERSION,
+    instance: instanceName(snapshot.config.instance),
     pid: process.pid,
     startedAt,
     uptimeMs: clock.wall() - startedAt,
@@ -165,6 +167,7 @@ export function* figureSteps({
   }
   return {
     version: VERSION,
+    instance: instanceName(snapshot.config.instance),
     ready: readyReasons.length === 0,
     clients,
     threads,

@@ -1,3 +1,4 @@
+import { instanceName } from '../../base/instance-name.js';
 import type { Steps } from '../../base/slices.js';
 import { VERSION } from '../../base/version.js';
 import type { ManagedServer } from '../managed-server.js';
@@ -384,6 +385,7 @@ function factsOf(
   const { configPath: path, loadedAt } = deps;
   return {
     version: VERSION,
+    instance: instanceName(registry.snapshot.config.instance),
     pid: process.pid,
     startedAt,
     state,

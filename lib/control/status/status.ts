@@ -18,6 +18,8 @@ export type { AcmeStatus } from '../../tls/acme-manager.js';
  */
 export interface BalancerStatus {
   readonly version: string;
+  /** What it is called among others of its kind. */
+  readonly instance: string;
   readonly pid: number;
   readonly startedAt: number;
   readonly uptimeMs: number;

@@ -39,6 +39,7 @@ export interface ViewQuery {
 
 export interface ViewFacts {
   readonly version: string;
+  readonly instance: string;
   readonly pid: number;
   readonly startedAt: number;
   readonly state: string;

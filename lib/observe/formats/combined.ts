@@ -5,7 +5,7 @@ import type { LineFormat } from '../batched-sink.js';
 import { escapeBare, escapeQuoted, shownTarget } from '../escape.js';
 import { clfTime, isoTime, seconds, threeDecimals } from '../timestamps.js';
 
-type Value = (record: RequestRecord) => string;
+type Value = (record: RequestRecord, instance: string) => string;
 
 /** Every field, without spaces or in quotes; `-` stands for an empty field. */
 const VALUES: { readonly [field in AccessLogField]: Value } = {
@@ -37,6 +37,7 @@ const VALUES: { readonly [field in AccessLogField]: Value } = {
   cipher: ({ transport }) => transport.tls?.cipher ?? '-',
   sni: ({ transport }) => escapeBare(transport.sni ?? ''),
   client_cert: ({ transport }) => quoted(certificateText(transport)),
+  instance: (_record, instance) => escapeBare(instance),
 };
 
 /**
@@ -48,11 +49,11 @@ export function combinedLine(record: RequestRecord): string {
   return `${common(record)} ${seconds(durationMs)} ${escapeBare(server)} ${escapeBare(requestId)}\n`;
 }
 
-/** The same, followed by the given fields. */
-export function combinedLineOf(fields: readonly AccessLogField[]): LineFormat {
+/** The same, followed by the given fields. `instance`: what this balancer is called. */
+export function combinedLineOf(fields: readonly AccessLogField[], instance: string): LineFormat {
   return (record) => {
     let line = common(record);
-    for (const field of fields) line += ` ${VALUES[field](record)}`;
+    for (const field of fields) line += ` ${VALUES[field](record, instance)}`;
     return `${line}\n`;
   };
 }
@@ -67,7 +68,8 @@ function common(record: RequestRecord): string {
   );
 }
 
-function quoted(text: string): string {
+/** In quotes; `"-"` when it is empty. */
+export function quoted(text: string): string {
   return text === '' ? '"-"' : `"${escapeQuoted(text)}"`;
 }
 

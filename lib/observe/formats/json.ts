@@ -6,7 +6,7 @@ import { jsonString, shownTarget, UNSAFE_IN_JSON } from '../escape.js';
 import { isoTime, threeDecimals } from '../timestamps.js';
 import { Answers, Askers, attemptText, Beginning } from './json-pieces.js';
 
-type Value = (record: RequestRecord) => string;
+type Value = (record: RequestRecord, instance: string) => string;
 
 /** Every field as JSON. */
 const VALUES: { readonly [field in AccessLogField]: Value } = {
@@ -38,6 +38,7 @@ const VALUES: { readonly [field in AccessLogField]: Value } = {
   cipher: ({ transport }) => jsonString(transport.tls?.cipher ?? ''),
   sni: ({ transport }) => jsonString(transport.sni ?? ''),
   client_cert: ({ transport }) => jsonString(certificateText(transport)),
+  instance: (_record, instance) => jsonString(instance),
 };
 
 /**
@@ -74,14 +75,21 @@ function isPlainAgent(userAgent: string): boolean {
   return true;
 }
 
-/** Lines with only the given fields, in this order. */
-export function jsonLineOf(fields: readonly AccessLogField[]): LineFormat {
-  return (record) => jsonObject(fields, record);
+/** Lines with only the given fields, in this order. `instance`: what this balancer is called. */
+export function jsonLineOf(fields: readonly AccessLogField[], instance: string): LineFormat {
+  return (record) => jsonObject(fields, record, instance);
 }
 
 /** In a line of a request over TLS, after the others. */
 const OF_TLS: readonly AccessLogField[] = ['tls_version', 'cipher', 'sni'];
-const ON_DEMAND: readonly AccessLogField[] = ['referer', 'trace_id', 'span_id', ...OF_TLS, 'client_cert'];
+const ON_DEMAND: readonly AccessLogField[] = [
+  'referer',
+  'trace_id',
+  'span_id',
+  ...OF_TLS,
+  'client_cert',
+  'instance',
+];
 const DEFAULT_FIELDS = (Object.keys(VALUES) as AccessLogField[]).filter(
   (field) => !ON_DEMAND.includes(field),
 );
@@ -90,12 +98,13 @@ const DEFAULT_FIELDS_OF_TLS: readonly AccessLogField[] = [...DEFAULT_FIELDS, ...
 
 /** The fields that only a line of a request over TLS has. */
 function tlsOf(record: RequestRecord): string {
-  return OF_TLS.map((field) => `,"${field}":${VALUES[field](record)}`).join('');
+  return OF_TLS.map((field) => `,"${field}":${VALUES[field](record, '')}`).join('');
 }
 
-function jsonObject(fields: readonly AccessLogField[], record: RequestRecord): string {
+function jsonObject(fields: readonly AccessLogField[], record: RequestRecord, instance = ''): string {
   let line = '';
-  for (const field of fields) line += `${line === '' ? '{' : ','}"${field}":${VALUES[field](record)}`;
+  for (const field of fields)
+    line += `${line === '' ? '{' : ','}"${field}":${VALUES[field](record, instance)}`;
   return `${line}}\n`;
 }
 

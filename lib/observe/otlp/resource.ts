@@ -1,18 +1,15 @@
-import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { instanceName } from '../../base/instance-name.js';
 import { VERSION } from '../../base/version.js';
 import type { CollectorConfig } from '../../config/types.js';
 import { jsonString } from '../escape.js';
 
-/** This process, among others of the same service. */
-const INSTANCE = randomUUID();
-
 /** The resource that spans and figures belong to, and the scope they were made in, as fields of an OTLP message. */
-export function resourceText({ service, attributes }: CollectorConfig): string {
+export function resourceText({ service, instance, attributes }: CollectorConfig): string {
   const all: readonly (readonly [name: string, value: string])[] = [
     ['service.name', service],
     ['service.version', VERSION],
-    ['service.instance.id', INSTANCE],
+    ['service.instance.id', instanceName(instance)],
     ['host.name', hostname()],
     ['telemetry.sdk.name', 'lb'],
     ['telemetry.sdk.language', 'nodejs'],
