@@ -5,6 +5,9 @@ import type { DockerEngines } from '../discovery/docker-engines.js';
 import type { DockerFleet } from '../discovery/docker-fleet.js';
 import type { DockerWatch, FleetListener } from '../discovery/docker-watch.js';
 
+/** So long, in ms, a route stays that no container has any more: one that is replaced by another is gone for a moment. */
+const KEEP = 10_000;
+
 /**
  * The routes that labels of containers ask for, as `docker` in the settings says where they are. After an error those that
  * were known stay; the balancer asks the engine again, as for all sources.
@@ -18,6 +21,11 @@ export class ContainerRoutes implements FleetListener {
   #key = '';
   #watch: DockerWatch | null = null;
   #routes: readonly ContainerRoute[] = [];
+  /** What containers ask for now, by route. */
+  #asked: ReadonlyMap<string, ContainerRoute> = new Map();
+  /** Routes that no container has any more, and until when they stay, by the clock. */
+  readonly #kept = new Map<string, { readonly route: ContainerRoute; readonly until: number }>();
+  readonly #keeping: Deadline;
   #written = '[]';
   #hasAnswered = false;
   #waiter: (() => void) | null = null;
@@ -25,6 +33,7 @@ export class ContainerRoutes implements FleetListener {
   constructor(engines: DockerEngines, wheel: TimerWheel) {
     this.#engines = engines;
     this.#wheel = wheel;
+    this.#keeping = new Deadline(wheel, { onDeadline: () => this.#combine() });
   }
 
   get current(): readonly ContainerRoute[] {
@@ -39,6 +48,8 @@ export class ContainerRoutes implements FleetListener {
     this.stop();
     this.#key = key;
     this.#hasAnswered = false;
+    this.#kept.clear();
+    this.#asked = new Map();
     this.#source = config?.source.kind === 'docker' ? config.source : null;
     if (this.#source === null) {
       this.#take([]);
@@ -91,10 +102,33 @@ export class ContainerRoutes implements FleetListener {
   stop(): void {
     this.#watch?.leave(this);
     this.#watch = null;
+    this.#keeping.release();
     this.#waiter?.();
   }
 
   #take(routes: readonly ContainerRoute[]): void {
+    const before = this.#asked;
+    this.#asked = new Map(routes.map((route) => [route.route, route]));
+    const until = this.#wheel.clock.now() + KEEP;
+    for (const [name, route] of before) if (!this.#asked.has(name)) this.#kept.set(name, { route, until });
+    this.#combine();
+  }
+
+  /** Puts together what is asked for and what stays for a moment. */
+  #combine(): void {
+    const now = this.#wheel.clock.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const [name, { until }] of this.#kept)
+      if (until <= now || this.#asked.has(name)) this.#kept.delete(name);
+      else next = Math.min(next, until);
+    if (next === Number.POSITIVE_INFINITY) this.#keeping.disarm();
+    else this.#keeping.arm(next - now);
+    const kept = [...this.#kept.values()].map(({ route }) => route);
+    const routes = [...this.#asked.values(), ...kept];
+    this.#put(routes.sort((a, b) => (a.route < b.route ? -1 : 1)));
+  }
+
+  #put(routes: readonly ContainerRoute[]): void {
     // Whose labels count is no difference, as long as they say the same.
     const written = JSON.stringify(routes.map(({ by: _, ...route }) => route));
     if (written === this.#written) return;

@@ -101,7 +101,7 @@ export class Reload {
 
   /** Containers ask for other routes: the settings in force are compiled with these, whatever their files say by now. */
   runRoutes(): Promise<void> {
-    if (this.#isDue) return Promise.resolve();
+    if (this.#isDue || this.#containers === null) return Promise.resolve();
     this.#isDue = true;
     const outcome = this.#last.then(() => this.#reloadRoutes());
     this.#last = outcome;
@@ -121,7 +121,7 @@ export class Reload {
       this.#consoleLog.applyConfig(config, pathOption(this.#file));
       this.#consoleLog.mention(`routes of containers: ${escapeForScreen(describeChange(before, routes))}`);
     } catch (error) {
-      // A balancer that ends has said so.
+      // A balancer that ends has said so. If a new program does not take over, this is called again.
       if (error instanceof OperationError && error.code !== 'bad_value') return;
       const message = error instanceof Error ? error.message : String(error);
       this.#consoleLog.say(`routes of containers were not taken over: ${message}`);

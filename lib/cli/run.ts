@@ -3,7 +3,7 @@ import type { Balancer, BalancerOptions } from '../balancer.js';
 import type { Observer } from '../base/observer.js';
 import { systemClock, TimerWheel } from '../base/timer-wheel.js';
 import { formatDuration, ValueError } from '../base/units.js';
-import { serversOf } from '../config/inventory.js';
+import { serversOf, sourcesOf } from '../config/inventory.js';
 import type { Config, ContainerRoute } from '../config/types.js';
 import { DockerEngines } from '../discovery/docker-engines.js';
 import { describeInherited, InheritedSockets } from '../net/inherited-sockets.js';
@@ -69,6 +69,8 @@ export interface RunContext {
 interface PlannedContext extends RunContext {
   readonly engines: DockerEngines;
   readonly containers: ContainerRoutes;
+  /** Where signals were listened to already. */
+  readonly stops?: StopSignals;
   /** The routes of containers that the plan has. */
   readonly routes?: readonly ContainerRoute[];
   /** The files of the settings, where containers add routes to them. */
@@ -92,6 +94,7 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
   const engines = new DockerEngines({ wheel });
   const containers = new ContainerRoutes(engines, wheel);
   let included: Config['included'] = [];
+  let stops: StopSignals | undefined;
   try {
     if (options.watch && file === null)
       throw new StartError('--watch needs a settings file: name it with -c.');
@@ -103,13 +106,15 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
     if (alone.config.docker === null)
       return await balance(alone, options, { ...context, engines, containers });
     containers.follow(alone.config.docker);
-    await containers.first(alone.config.timeouts.discovery);
+    stops = new StopSignals(context.signals, hangsUp(alone, context));
+    const cut = stops.first.then((signal) => Promise.reject(new CutShort(signal, 'nothing')));
+    await Promise.race([containers.first(alone.config.timeouts.discovery), cut]);
     const routes = containers.current;
     const plan = makePlan(options, context, file, demo, { files: recordedFiles(record), routes });
     containers.refuse(plan.refusedRoutes);
-    return await balance(plan, options, { ...context, engines, containers, routes, record });
+    return await balance(plan, options, { ...context, engines, containers, stops, routes, record });
   } catch (error) {
-    if (error instanceof CutShort) return EXIT_CODE[error.signal];
+    if (error instanceof CutShort) return cutShort(error, options, context);
     if (error instanceof StartSettingsError) context.stderr.write(error.report);
     else if (error instanceof StartError || error instanceof AuthorityError)
       context.stderr.write(`lb: ${error.message}\n`);
@@ -118,6 +123,7 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
     else throw error;
     return 1;
   } finally {
+    stops?.detach();
     containers.stop();
     wheel.close();
     await demo?.close();
@@ -127,14 +133,31 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
 /** The system refused something at the start; the message says what to do. */
 class StartError extends Error {}
 
-/** It was told twice to stop before it was up. */
+/** It was told to stop before it was up. */
 class CutShort extends Error {
   readonly signal: StopSignal;
+  /** What the second signal cuts; a first one is enough while it only waits for sources of servers. */
+  readonly cuts: 'nothing' | 'the start';
 
-  constructor(signal: StopSignal) {
+  constructor(signal: StopSignal, cuts: CutShort['cuts']) {
     super(`${signal} before it had started`);
     this.signal = signal;
+    this.cuts = cuts;
   }
+}
+
+/** Says that a first signal was enough, and returns the exit code. */
+function cutShort({ signal, cuts }: CutShort, { volume }: RunOptions, { stderr }: RunContext): number {
+  if (cuts === 'the start') return EXIT_CODE[signal];
+  const erased = signal === 'SIGINT' && stderr.isTty ? '\r' : '';
+  if (volume !== 'quiet')
+    stderr.write(`${erased}lb: stopped before it had started, while it waited for its sources of servers\n`);
+  return 0;
+}
+
+/** May the terminal close, with nothing that SIGHUP could reload? */
+function hangsUp({ file }: StartSettings, { stderr }: RunContext): boolean {
+  return file === null && stderr.isTty;
 }
 
 /** The balancer reads this configuration, and would throw after everything else was opened. */
@@ -188,15 +211,20 @@ async function balance(plan: StartSettings, options: RunOptions, context: Planne
   });
   feed.applyConfig(config);
   feed.attach(balancer);
-  const hangsUp = plan.file === null && stderr.isTty;
-  const stops = new StopSignals(signals, hangsUp);
+  const isHungUp = hangsUp(plan, context);
+  const { stops = new StopSignals(signals, isHungUp) } = context;
   const reopen = (): void => log.reopen();
   let tellUp = (): void => {};
   const up = new Promise<void>((resolve) => {
     tellUp = resolve;
   });
   const manager = context.serviceManager?.((message) => consoleLog.warn(message)) ?? null;
-  const upgrade = admin === null ? null : upgradeOf(context, { balancer, consoleLog, state, admin, manager });
+  // What containers asked for while a new program was starting.
+  const onUpgradeFailed = (): void => void reload.runRoutes();
+  const upgrade =
+    admin === null
+      ? null
+      : upgradeOf(context, { balancer, consoleLog, state, admin, manager, onUpgradeFailed });
   const reload = new Reload(balancer, plan, options, {
     terminal: stderr,
     consoleLog,
@@ -216,13 +244,11 @@ async function balance(plan: StartSettings, options: RunOptions, context: Planne
   const watch = options.watch ? new FileWatch(watched, onChange) : null;
   // Node opens a debugger at SIGUSR1, for every user of this machine, unless there is a listener.
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) signals.on(signal, reopen);
-  if (!hangsUp) signals.on('SIGHUP', onHangUp);
+  if (!isHungUp) signals.on('SIGHUP', onHangUp);
   context.atExit(() => log.closeNow());
   try {
     await watch?.start();
-    // Resolving the name of an interface may take long.
-    const cut = stops.second.then((signal) => Promise.reject(new CutShort(signal)));
-    await attempt({ listening: true }, () => Promise.race([balancer.start(), cut]));
+    await attempt({ listening: true }, () => Promise.race([balancer.start(), ...startCuts(config, stops)]));
     if (admin !== null)
       await attempt({ listening: true }, async () => {
         try {
@@ -262,6 +288,14 @@ async function balance(plan: StartSettings, options: RunOptions, context: Planne
     await balancer.ended;
     await Promise.all([log.close(), feed.close(), state.close(), manager?.close()]);
   }
+}
+
+/** What ends the start: resolving the name of an interface may take long, and sources of servers may not answer. */
+function startCuts(config: Config, stops: StopSignals): readonly Promise<never>[] {
+  const cuts = [stops.second.then((signal) => Promise.reject(new CutShort(signal, 'the start')))];
+  if (sourcesOf(config).size > 0)
+    cuts.push(stops.first.then((signal) => Promise.reject(new CutShort(signal, 'nothing'))));
+  return cuts;
 }
 
 function openLog(
@@ -322,10 +356,11 @@ function upgradeOf(
     readonly state: KeptChanges;
     readonly admin: AdminDoor;
     readonly manager: ServiceManager | null;
+    readonly onUpgradeFailed: () => void;
   },
 ): Upgrade | null {
   if (relaunch === null) return null;
-  const { balancer, consoleLog, state, admin, manager } = parts;
+  const { balancer, consoleLog, state, admin, manager, onUpgradeFailed } = parts;
   return new Upgrade({
     balancer,
     consoleLog,
@@ -337,8 +372,11 @@ function upgradeOf(
       state.release();
       manager?.unwatch();
     },
-    // The new program may have said already that it is the service.
-    onFailed: () => void manager?.ready(servingOn(balancer)),
+    onFailed: () => {
+      // The new program may have said already that it is the service.
+      void manager?.ready(servingOn(balancer));
+      onUpgradeFailed();
+    },
   });
 }
 

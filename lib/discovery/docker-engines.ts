@@ -48,7 +48,7 @@ export class DockerEngines {
     const { wheel } = this.#deps;
     const watch = new DockerWatch({
       client: openClient(endpoint, wheel),
-      now: () => wheel.clock.now(),
+      wheel,
       machine: endpoint.kind === 'unix' ? '127.0.0.1' : endpoint.host,
       self: this.#self,
     });

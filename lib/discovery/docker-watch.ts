@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { Deadline, type TimerWheel } from '../base/timer-wheel.js';
 import type { Cancellable, DockerClient } from './docker-client.js';
 import { type Container, parseContainers } from './docker-containers.js';
 import { type DockerEvent, DockerEventReader } from './docker-events.js';
@@ -15,8 +16,7 @@ export interface FleetListener {
 
 export interface DockerWatchDeps {
   readonly client: DockerClient;
-  /** ms, from any moment on. */
-  readonly now: () => number;
+  readonly wheel: TimerWheel;
   /** The machine of the engine, as it is reached from here. */
   readonly machine: string;
   /** The beginning of the id of the container that this process is in; null: in none. */
@@ -37,6 +37,21 @@ const ENDING: ReadonlySet<number> = new Set([
   constants.signals.SIGKILL,
   constants.signals.SIGINT,
 ]);
+
+/** So many ms after a signal it is asked whether the container runs on: programs may ignore signals. */
+const SURVIVAL = 60_000;
+/** So many ms after the time that a container has to stop, the engine has ended it. */
+const AFTER_STOP = 10_000;
+
+/** A container that gets nothing new. */
+interface Leaving {
+  /** When, in ms since the epoch by the clock of the engine. */
+  readonly at: number;
+  /** When it was heard of, by the timer wheel. */
+  readonly since: number;
+  /** A signal, or its end. */
+  readonly by: 'signal' | 'end';
+}
 
 /** idle: the engine is not asked. opening: the stream of events is asked for. watching: events come. */
 type State = 'idle' | 'opening' | 'watching';
@@ -60,13 +75,16 @@ export class DockerWatch {
   #listedAt = 0;
   /** Has the list come since the stream was opened? */
   #hasListed = false;
-  /** Containers that were told to stop or have ended, by id: when, by the clock of the engine. They may start again. */
-  readonly #leaving = new Map<string, number>();
+  /** Containers that were told to stop or have ended, by id. They may run on, or start again. */
+  readonly #leaving = new Map<string, Leaving>();
+  /** Of the next one that may have survived its signal. */
+  readonly #survival: Deadline;
   #fleet: DockerFleet | null = null;
   #objections: readonly string[] = [];
 
   constructor(deps: DockerWatchDeps) {
     this.#deps = deps;
+    this.#survival = new Deadline(deps.wheel, { onDeadline: () => this.#lookForSurvivors() });
   }
 
   /** Tells of the containers now and whenever they change; again with each call. */
@@ -75,7 +93,7 @@ export class DockerWatch {
     const fleet = this.#fleet;
     if (this.#state === 'idle') this.#open();
     else if (!this.#hasListed) return;
-    else if (this.#deps.now() - this.#listedAt >= FRESH) this.#list();
+    else if (this.#now - this.#listedAt >= FRESH) this.#list();
     else if (fleet !== null)
       setImmediate(() => {
         if (this.#listeners.has(listener) && this.#fleet === fleet) listener.onFleet(fleet, false);
@@ -93,6 +111,10 @@ export class DockerWatch {
   leave(listener: FleetListener): void {
     this.#listeners.delete(listener);
     if (this.#listeners.size === 0) this.#close();
+  }
+
+  get #now(): number {
+    return this.#deps.wheel.clock.now();
   }
 
   #open(): void {
@@ -135,7 +157,7 @@ export class DockerWatch {
       this.#lose((error as Error).message);
       return;
     }
-    this.#listedAt = this.#deps.now();
+    this.#listedAt = this.#now;
     const isFirst = !this.#hasListed;
     this.#hasListed = true;
     this.#forgetOthers(isFirst);
@@ -146,13 +168,12 @@ export class DockerWatch {
   /** Drops what was known of containers that are gone; what happened while nobody listened has to be asked for. */
   #forgetOthers(isFirst: boolean): void {
     const byId = new Map((this.#containers ?? []).map((container) => [container.id, container]));
-    for (const [id, at] of this.#leaving) {
+    for (const [id, { at }] of this.#leaving) {
       const container = byId.get(id);
       if (container === undefined) this.#leaving.delete(id);
       else if (isFirst && container.state === 'running')
         this.#inspect(id, (state) => {
-          const startedAt = isRecord(state.State) ? Date.parse(String(state.State.StartedAt)) : Number.NaN;
-          if (startedAt > at) this.#comesBack(id);
+          if (startOf(state) > at) this.#comesBack(id);
         });
     }
   }
@@ -189,20 +210,42 @@ export class DockerWatch {
   #onEvent({ type, action, id, signal, at }: DockerEvent): void {
     if (type !== 'container') return;
     if (action === 'start') this.#leaving.delete(id);
-    else if (action === 'die' || action === 'stop' || action === 'destroy') this.#leaving.set(id, at);
+    else if (action === 'die' || action === 'stop' || action === 'destroy') this.#leave(id, at, 'end');
     else if (action === 'kill') this.#onSignal(id, signal ?? constants.signals.SIGTERM, at);
   }
 
   /** Programs may be told by other signals to read their files again, and by any to stop: the image says which one. */
   #onSignal(id: string, signal: number, at: number): void {
-    if (ENDING.has(signal)) this.#leaving.set(id, at);
+    if (ENDING.has(signal)) this.#leave(id, at, 'signal');
     else
       this.#inspect(id, ({ Config: config }) => {
         const stop = isRecord(config) ? config.StopSignal : undefined;
         if (typeof stop !== 'string' || signalNumber(stop) !== signal) return;
-        this.#leaving.set(id, at);
+        this.#leave(id, at, 'signal');
         this.#tell(false);
       });
+  }
+
+  #leave(id: string, at: number, by: Leaving['by']): void {
+    this.#leaving.set(id, { at, since: this.#now, by });
+    if (by === 'signal' && !this.#survival.armed) this.#survival.arm(SURVIVAL);
+  }
+
+  /** Asks how those are that were sent a signal long ago, and have not ended: some programs ignore it. */
+  #lookForSurvivors(): void {
+    let next = Number.POSITIVE_INFINITY;
+    for (const [id, leaving] of this.#leaving) {
+      if (leaving.by !== 'signal') continue;
+      const since = this.#now - leaving.since;
+      if (since >= SURVIVAL)
+        this.#inspect(id, (state) => {
+          // It may have been sent another signal meanwhile, or have ended.
+          if (this.#leaving.get(id) !== leaving || !isRunning(state)) return;
+          if (since >= stopTimeOf(state) + AFTER_STOP) this.#comesBack(id);
+        });
+      next = Math.min(next, since >= SURVIVAL ? SURVIVAL : SURVIVAL - since);
+    }
+    if (next !== Number.POSITIVE_INFINITY) this.#survival.arm(next);
   }
 
   #comesBack(id: string): void {
@@ -211,7 +254,7 @@ export class DockerWatch {
   }
 
   /** Without an answer all stays as it is: the next list says how the container is. */
-  #inspect(id: string, onState: (state: { readonly [key: string]: unknown }) => void): void {
+  #inspect(id: string, onState: (state: Inspected) => void): void {
     if (!/^[0-9a-f]+$/.test(id)) return;
     const inspection = this.#deps.client.get(`/containers/${id}/json`, {
       onReply: (body) => {
@@ -234,6 +277,7 @@ export class DockerWatch {
     this.#containers = null;
     this.#fleet = null;
     this.#leaving.clear();
+    this.#survival.disarm();
     this.#objections = [];
   }
 
@@ -250,7 +294,24 @@ export class DockerWatch {
   }
 }
 
-function parseObject(body: Buffer): { readonly [key: string]: unknown } | null {
+type Inspected = { readonly [key: string]: unknown };
+
+/** ms since the epoch by the clock of the engine; NaN when it does not say. */
+function startOf({ State: state }: Inspected): number {
+  return isRecord(state) ? Date.parse(String(state.StartedAt)) : Number.NaN;
+}
+
+function isRunning({ State: state }: Inspected): boolean {
+  return isRecord(state) && state.Running === true;
+}
+
+/** The time in ms that a container has between being told to stop and being ended. */
+function stopTimeOf({ Config: config }: Inspected): number {
+  const seconds = isRecord(config) ? config.StopTimeout : undefined;
+  return typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : 0;
+}
+
+function parseObject(body: Buffer): Inspected | null {
   try {
     const value: unknown = JSON.parse(body.toString());
     return isRecord(value) ? value : null;

@@ -233,8 +233,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
     if (server === null) {
       const failure = this.#lastFailure ?? FAILURES.no_server;
       if (this.#mayHold(failure)) return;
-      const isEmpty = this.#context.destination?.selector?.group.servers.length === 0;
-      const detail = isEmpty ? 'no source has told of a server' : this.#lastDetail;
+      const detail = this.#isEmpty ? 'no source has told of a server' : this.#lastDetail;
       this.#giveUp(this.#asTold(failure), detail);
       return;
     }
@@ -441,6 +440,15 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
     this.#settle(this.#denied === '' ? '' : 'retry_budget', this.#denied || detail);
   }
 
+  get #isEmpty(): boolean {
+    return this.#context.destination?.selector?.group.servers.length === 0;
+  }
+
+  /** Servers that come by themselves, such as a container that is replaced, may be there in a moment. */
+  get #returnFields(): string {
+    return this.#isEmpty ? 'Retry-After: 1\r\n' : '';
+  }
+
   /** There is no further attempt: a local reply if no answer has begun, else the client's connection is cut. */
   #giveUp(failure: Failure, detail: string): void {
     const client = this.#client as ClientSide;
@@ -455,7 +463,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
     if (sawAnswer && isOpen) this.#recorder.bytesOut = 0;
     if (!isOpen) client.cut();
     else if (failure === FAILURES.no_server)
-      ownBytes = this.#reply(client, 503, 'no_server', 'No backend servers available.');
+      ownBytes = this.#reply(client, 503, 'no_server', 'No backend servers available.', this.#returnFields);
     else ownBytes = this.#reply(client, failure.status, failure.reason);
     if (this.#denied !== '') this.#settle('retry_budget', this.#denied, ownBytes);
     else this.#settle(failure.reason, detail, ownBytes);

@@ -40,7 +40,49 @@ t.test('routes outlast an engine that lists nothing at first after a pause', asy
   clock.advance(1000);
   watch.ask(listener);
   await until(() => lists === 3);
+  clock.advance(10_100);
   t.same(routes.current, [], 'its next list says the same');
+});
+
+t.test('a route whose last container is gone stays for a moment: another may take its place', async (t) => {
+  const engine = await DockerEngine.start();
+  t.teardown(() => engine.close());
+  const mango = { id: 'a1', labels: { 'lb.host': 'mango.test' } };
+  engine.set(mango);
+  const clock = new ManualClock();
+  const wheel = new TimerWheel(clock);
+  const routes = new ContainerRoutes(new DockerEngines({ wheel, env: {}, self: null }), wheel);
+  let changes = 0;
+  routes.onChange = () => void changes++;
+  t.teardown(() => {
+    routes.stop();
+    wheel.close();
+  });
+  const { docker } = createConfig({ docker: { socket: engine.socket } });
+  const names = (): string => routes.current.map(({ route }) => route).join(' ');
+  /** Resolves when the list that an event caused has been read, as another container shows. */
+  const follows = async (label: string): Promise<void> => {
+    engine.emit('create', 'b2');
+    await until(() => names().includes(label));
+  };
+  routes.follow(docker);
+  await until(() => names() === 'mango.test');
+  engine.set({ id: 'b2', labels: { 'lb.host': 'apple.test' } });
+  engine.emit('destroy', 'a1');
+  await follows('apple.test');
+  t.equal(names(), 'apple.test mango.test');
+  clock.advance(9000);
+  engine.set(mango, { id: 'c3', labels: { 'lb.host': 'cherry.test' } });
+  await follows('cherry.test');
+  t.equal(names(), 'apple.test cherry.test mango.test');
+  clock.advance(5000);
+  t.equal(names(), 'apple.test cherry.test mango.test', 'it has come again');
+  const before = changes;
+  clock.advance(6000);
+  t.equal(names(), 'cherry.test mango.test', 'and the other one has not');
+  t.equal(changes, before + 1);
+  routes.follow(null);
+  t.equal(names(), '', 'settings without it have none at once');
 });
 
 t.test('a reload tries an engine again that the environment did not name', async (t) => {

@@ -1,10 +1,12 @@
 import { writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { DockerEngine, type FakeContainer } from '../../fixtures/docker-engine.js';
 import { startFixtureServer } from '../../fixtures/server.js';
+import { until } from '../support/loop-ticks.js';
+import { ReplacedProgram } from '../support/replaced-program.js';
 import { start } from './program.js';
 import type { Program } from './support.js';
 
@@ -53,7 +55,7 @@ function get(target: string, host: string, path = '/'): Promise<string> {
 }
 
 async function gets(target: string, host: string, path: string, expected: RegExp): Promise<void> {
-  const end = performance.now() + 20_000;
+  const end = performance.now() + 60_000;
   for (;;) {
     const got = await get(target, host, path);
     if (expected.test(got)) return;
@@ -105,11 +107,14 @@ t.test(
     engine.set({ ...one, state: 'exited' }, { ...two, state: 'exited' });
     engine.emit('die', 'a2');
     engine.emit('destroy', 'a3');
-    await gets(target, 'other.test', '/api', /^404/);
+    await gets(target, 'other.test', '/api', /^503/);
     t.match(await get(target, 'mango.test'), /^503/, 'stopped containers keep their route');
+    // As `docker rm -f` and `docker run` do it.
     engine.set();
     engine.emit('destroy', 'a1');
-    await gets(target, 'mango.test', '/', /^404/);
+    engine.emit('destroy', 'a2');
+    await gets(target, 'other.test', '/api', /^404/);
+    t.match(await get(target, 'mango.test'), /^(503|404)/);
     engine.set(two);
     engine.emit('start', 'a2');
     await gets(target, 'mango.test', '/', /mango-2/);
@@ -121,6 +126,77 @@ t.test(
     );
   },
 );
+
+t.test(
+  'a container that is replaced by another: 503 with Retry-After meanwhile, and no reload',
+  async (t) => {
+    const one = await mango(t, '1', { 'lb.host': 'mango.test' });
+    const engine = await engineOf(t, one);
+    const program = run(t, engine, ['0', '--docker']);
+    const target = await url(program);
+    t.match(await get(target, 'mango.test'), /^200/);
+    engine.set();
+    engine.emit('destroy', 'a1');
+    await gets(target, 'mango.test', '/', /^503/);
+    const response = await new Promise<IncomingMessage>((resolve) =>
+      request(target, { agent: false, headers: { Host: 'mango.test' } }, resolve).end(),
+    );
+    response.resume();
+    t.match(response, { statusCode: 503, headers: { 'retry-after': '1' } });
+    engine.set({ ...one, id: 'a9' });
+    engine.emit('start', 'a9');
+    await gets(target, 'mango.test', '/', /^200/);
+    t.notMatch(program.stderr, /routes of containers/);
+  },
+);
+
+t.test('a signal while the engine has not answered ends it at once', async (t) => {
+  const engine = await engineOf(t);
+  engine.mood = 'silent';
+  const file = join(t.testdir({}), 'lb.yaml');
+  writeFileSync(file, 'listen: 127.0.0.1:0\ndocker: true\ntimeouts: { discovery: 1h }\n');
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const before = engine.requests.length;
+    const program = run(t, engine, ['-c', file]);
+    await until(() => engine.requests.length > before);
+    program.child.kill(signal);
+    t.equal(await program.end(), 0);
+    t.equal(
+      program.stderr,
+      'lb: stopped before it had started, while it waited for its sources of servers\n',
+    );
+  }
+});
+
+t.test('what containers ask for during an upgrade that fails is taken over after it', async (t) => {
+  const [one, two] = [
+    await mango(t, '1', { 'lb.host': 'mango.test' }),
+    await mango(t, '2', { 'lb.host': 'other.test' }),
+  ];
+  const engine = await engineOf(t, one);
+  const balancer = await ReplacedProgram.start(t, {
+    listen: '127.0.0.1:0',
+    docker: { socket: engine.socket },
+  });
+  const target = await url(balancer.program);
+  t.match(await get(target, 'mango.test'), /^200/);
+  // It ends when it is told to, without ever having been ready.
+  const end = join(balancer.directory, 'end');
+  balancer.replace(
+    `import { existsSync } from 'node:fs';
+if (process.argv.includes('--version')) console.log('lb 9.9.9');
+else setInterval(() => existsSync(${JSON.stringify(end)}) && process.exit(1), 20);`,
+  );
+  const upgraded = balancer.upgrade();
+  await balancer.program.onStderr(/upgrade: process \d+ is starting/);
+  engine.set(one, two);
+  engine.emit('start', 'a2');
+  await pause(500);
+  t.match(await get(target, 'other.test'), /^404/, 'nothing is changed meanwhile');
+  writeFileSync(end, '');
+  t.equal((await upgraded).status, 422);
+  await gets(target, 'other.test', '/', /^200 Hello from mango-2/);
+});
 
 t.test(
   'docker in a file: what the file says stays, bad labels are told, and SIGHUP keeps the routes',

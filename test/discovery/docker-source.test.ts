@@ -7,7 +7,7 @@ import type { DiscoveredServer } from '../../lib/discovery/contract.js';
 import { DockerEngines, endpointOf } from '../../lib/discovery/docker-engines.js';
 import { DockerSource } from '../../lib/discovery/docker-source.js';
 import { TestAuthority } from '../support/certificates.js';
-import { until } from '../support/loop-ticks.js';
+import { turns, until } from '../support/loop-ticks.js';
 import { ManualClock } from '../support/manual-clock.js';
 
 const API: ContainerChoice = { kind: 'labels', labels: [{ name: 'app', value: 'api' }] };
@@ -56,7 +56,15 @@ function follow(
   const ask = (): void => source.ask(listener);
   const last = (): string => said.at(-1) ?? '';
   const tells = (expected: string): Promise<void> => until(() => last() === expected);
-  return { clock, source, said, ask, last, tells, engines, config };
+  /** Resolves when nothing is on its way any more: a clock that leaps would take it for lost. */
+  const settled = async (): Promise<void> => {
+    let before: number;
+    do {
+      before = said.length + engine.requests.length;
+      await turns(100);
+    } while (said.length + engine.requests.length !== before);
+  };
+  return { clock, source, said, ask, last, tells, settled, engines, config };
 }
 
 function api(id: string, address: string, more: Partial<FakeContainer> = {}): FakeContainer {
@@ -141,6 +149,81 @@ t.test('other signals stop a container if its image says so', async (t) => {
   engine.emit('kill', 'a1', { signal: '3' });
   await tells('api-c3 10.0.0.3:80');
   t.notOk(said.some((line) => !line.includes('api-c3')));
+});
+
+t.test(
+  'a container that runs on after a signal gets requests again, after the time that it has to stop',
+  async (t) => {
+    const survivor = api('a1', '10.0.0.1');
+    const engine = await engineOf(
+      t,
+      survivor,
+      api('b2', '10.0.0.2', { stopTimeout: 100 }),
+      api('c3', '10.0.0.3'),
+    );
+    const { ask, tells, clock, said, settled } = follow(t, engine);
+    ask();
+    await tells('api-a1 10.0.0.1:80, api-b2 10.0.0.2:80, api-c3 10.0.0.3:80 ?');
+    for (const id of ['a1', 'b2', 'c3']) engine.emit('kill', id, { signal: '15' });
+    await tells('');
+    engine.set(
+      survivor,
+      api('b2', '10.0.0.2', { stopTimeout: 100 }),
+      api('c3', '10.0.0.3', { state: 'exited' }),
+    );
+    engine.emit('die', 'c3');
+    // What changes otherwise is no sign that it will not stop.
+    for (const action of ['pause', 'unpause', 'rename', 'connect', 'health_status: healthy'])
+      engine.emit(action, 'a1');
+    await settled();
+    clock.advance(59_000);
+    clock.advance(500);
+    t.equal(said.at(-1), '');
+    clock.advance(1000);
+    await tells('api-a1 10.0.0.1:80');
+    await settled();
+    clock.advance(61_000);
+    await tells('api-a1 10.0.0.1:80, api-b2 10.0.0.2:80');
+    // Told a second time, it ends.
+    engine.emit('kill', 'a1', { signal: '15' });
+    await tells('api-b2 10.0.0.2:80');
+    engine.set({ ...survivor, state: 'exited' }, api('b2', '10.0.0.2'));
+    engine.emit('die', 'a1');
+    await settled();
+    const before = engine.requests.length;
+    clock.advance(61_000);
+    engine.emit('rename', 'b2');
+    await until(() => engine.requests.length > before);
+    t.equal(said.at(-1), 'api-b2 10.0.0.2:80');
+  },
+);
+
+t.test('a restart, a pause and another signal take nobody out for longer than they last', async (t) => {
+  const one = api('a1', '10.0.0.1');
+  const engine = await engineOf(t, one);
+  const { ask, tells } = follow(t, engine);
+  ask();
+  await tells('api-a1 10.0.0.1:80 ?');
+  engine.emit('kill', 'a1', { signal: '15' });
+  await tells('');
+  engine.emit('die', 'a1');
+  engine.emit('stop', 'a1');
+  engine.emit('start', 'a1');
+  engine.emit('restart', 'a1');
+  await tells('api-a1 10.0.0.1:80');
+  engine.set({ ...one, state: 'paused' });
+  engine.emit('pause', 'a1');
+  await tells('');
+  engine.set(one);
+  engine.emit('unpause', 'a1');
+  await tells('api-a1 10.0.0.1:80');
+  engine.set({ ...one, networks: { web: '10.0.9.9' } });
+  engine.emit('disconnect', 'n1');
+  engine.emit('connect', 'n1');
+  await tells('api-a1 10.0.9.9:80');
+  engine.set({ ...one, name: 'other' });
+  engine.emit('rename', 'a1');
+  await tells('other 10.0.0.1:80');
 });
 
 t.test('only what runs and is healthy, or does not say, is a server', async (t) => {
