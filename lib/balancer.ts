@@ -272,6 +272,9 @@ class RunningBalancer implements Balancer {
       authority,
       forListeners: tlsTerms === undefined,
       answerChallenges: (answerFor) => this.#engine.answerChallenges(answerFor),
+      ...(config.shared !== null && {
+        openStore: (terms, user) => (this.#fleet as Fleet).acme.open(terms, user),
+      }),
     });
     const workers = new WorkerChoice(config, options);
     this.#workers = workers;
@@ -393,8 +396,9 @@ class RunningBalancer implements Balancer {
       this.#registry.followHosts();
       this.#providers.stage(sourcesOf(this.config));
       await this.#sockets.prove();
-      this.#certificates.install(await this.#certificates.prepare(this.config), this.config);
+      // First: certificates that other nodes have ordered are there before the first handshake.
       this.#fleet?.start();
+      this.#certificates.install(await this.#certificates.prepare(this.config), this.config);
       await this.#providers.firstAnswers(this.config.timeouts.discovery);
       await this.#engine.open(() => {
         if (this.#stopped) throw new Error('stopped before it had started');

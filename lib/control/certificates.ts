@@ -7,6 +7,7 @@ import type { TlsTerms } from '../net/tls-terms.js';
 import { Acme } from '../tls/acme.js';
 import { examineAcme } from '../tls/acme-check.js';
 import type { AcmeStatus } from '../tls/acme-manager.js';
+import type { OpenAcmeStore } from '../tls/acme-store.js';
 import { titleOf } from '../tls/certificate.js';
 import {
   CertificateStore,
@@ -40,6 +41,8 @@ export interface CertificatesDeps {
   readonly authority?: string | undefined;
   /** False: the terms of listeners come from elsewhere, and only those of the operators' listener are made here. */
   readonly forListeners?: boolean;
+  /** Where certificates that are ordered are kept; by default in the folders that the settings name. */
+  readonly openStore?: OpenAcmeStore | undefined;
   /** Makes the listeners of this thread answer ACME challenges; null: none is open. */
   readonly answerChallenges: (answerFor: ((path: string) => string | null) | null) => void;
 }
@@ -76,7 +79,14 @@ export class Certificates {
   #isStopped = false;
 
   constructor(deps: CertificatesDeps) {
-    const { clock, observer, authority = authorityFolder(), forListeners = true, answerChallenges } = deps;
+    const {
+      clock,
+      observer,
+      authority = authorityFolder(),
+      forListeners = true,
+      openStore,
+      answerChallenges,
+    } = deps;
     this.#forListeners = forListeners;
     this.#authority = authority;
     this.#clock = clock;
@@ -91,7 +101,7 @@ export class Certificates {
       isStapled: (pair) => this.#stapler.stapleFor(pair) !== null,
       onTokens: answerChallenges,
     });
-    const acme = new Acme({ clock, observer }, (tokens) => this.store.setTokens(tokens));
+    const acme = new Acme({ clock, observer, openStore }, (tokens) => this.store.setTokens(tokens));
     acme.listener = this.store.useAcme(acme);
     this.#acme = acme;
     this.#stop = clock.every(LOOK_EVERY, () => {

@@ -9,6 +9,7 @@ import { type FleetNode, Heartbeat } from './heartbeat.js';
 import { RedisLeaseBank } from './lease-bank.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { openRedis, type RedisClient } from './redis-client.js';
+import { SharedAcme } from './shared-acme.js';
 import { type BanSubject, SharedBans } from './shared-bans.js';
 import { SharedBindings } from './shared-bindings.js';
 
@@ -60,6 +61,8 @@ export class Fleet {
   readonly #keeper: LeaseKeeper;
   readonly #bans: SharedBans;
   readonly #bindings: SharedBindings;
+  /** Certificates that are ordered. */
+  readonly acme: SharedAcme;
   #stopTicks: (() => void) | null = null;
   #stopped = false;
   #beatAt = 0;
@@ -78,6 +81,7 @@ export class Fleet {
     this.#bans = new SharedBans(this.#link, config.prefix, deps.bans);
     const { bindings, news } = clients;
     this.#bindings = new SharedBindings(this.#link, config.prefix, config.kind === 'cluster', bindings, news);
+    this.acme = new SharedAcme(this.#link, { clock, prefix: config.prefix, node: this.#name });
     // Until Redis answers, nobody knows what others have let through.
     clients.leases.setMode('apart', this.nodeCount);
   }
@@ -162,6 +166,7 @@ export class Fleet {
     if (now < this.#spreadAt) return;
     this.#spreadAt = now + SPREAD_MS;
     this.#bans.round().catch(ignore);
+    this.acme.round().catch(ignore);
     this.#bindings.round(now).catch(ignore);
   }
 
@@ -185,6 +190,7 @@ export class Fleet {
     this.#setMode();
     if (this.#link.state === 'shared') this.#bans.begin();
     else this.#keeper.end();
+    this.acme.noteState(this.#link.state);
   }
 
   #setMode(): void {

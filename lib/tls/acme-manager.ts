@@ -1,34 +1,23 @@
 import type { BalancerEvent, Observer } from '../base/observer.js';
-import { readRegularFile } from '../base/regular-file.js';
 import type { Clock } from '../base/timer-wheel.js';
 import { formatDuration } from '../base/units.js';
-import { VERSION } from '../base/version.js';
-import type { AcmeConfig } from '../config/types/tls.js';
+import { describe } from './acme-certificate.js';
 import type { AcmeChallenges } from './acme-challenges.js';
-import { AcmeLock } from './acme-lock.js';
-import { AcmeError, type AcmeProblem, type ChallengeOffer } from './acme-protocol.js';
-import {
-  RATE_LIMIT_MS,
-  RATE_LIMIT_PAUSE_MS,
-  RESTART_DELAY_MS,
-  type RenewalWindow,
-  renewalTime,
-  retryDelay,
-  timeInWindow,
-  windowDelay,
-} from './acme-schedule.js';
+import { AcmeFolder } from './acme-folder.js';
+import { AcmeOrdering, type AcmeTerms, problemOf } from './acme-ordering.js';
+import type { AcmeProblem } from './acme-protocol.js';
+import { RATE_LIMIT_MS, RATE_LIMIT_PAUSE_MS, retryDelay, windowDelay } from './acme-schedule.js';
 import type { AcmeCertificate, AcmeListener } from './acme-source.js';
-import { AcmeStore, describe, type StoredAccount, type StoredFailure } from './acme-store.js';
-import { AcmeThread } from './acme-thread.js';
-
-/** Where and how certificates are ordered: what managers differ in. */
-export type AcmeTerms = Omit<AcmeConfig, 'hosts' | 'groups'>;
+import type { AcmeStore, OpenAcmeStore } from './acme-store.js';
+import { WantedCertificate, WantedCertificates } from './acme-wanted.js';
 
 export interface AcmeManagerDeps {
   readonly clock: Clock;
   readonly observer: Observer;
   readonly challenges: AcmeChallenges;
   readonly onChange: AcmeListener;
+  /** By default the folder that the terms name. */
+  readonly openStore?: OpenAcmeStore | undefined;
 }
 
 /** What is known of a certificate, wanted or there. Times are Unix times in ms. */
@@ -57,69 +46,8 @@ const LOCKED_MS = 3000;
 const FORGOTTEN_MS = 30 * 24 * 60 * 60 * 1000;
 /** How soon it is tried again to write what could not be written. */
 const UNSAVED_MS = 60_000;
-/** So long the thread is kept after its last work. */
-const REST_MS = 30_000;
+const AWAY = 'nothing is ordered until the store that nodes share is back';
 const NEVER = Number.POSITIVE_INFINITY;
-
-/** One certificate that is wanted, for some names. */
-class Entry {
-  readonly hosts: readonly string[];
-  certificate: AcmeCertificate | null = null;
-  placeholder: AcmeCertificate | null = null;
-  /** When the authority would have it renewed; null: it does not say. */
-  window: RenewalWindow | null = null;
-  renewAt = 0;
-  failure: StoredFailure | null = null;
-  isOrdering = false;
-  /** The certificate is not in the store: it could not be written. */
-  isUnsaved = false;
-
-  constructor(hosts: readonly string[]) {
-    this.hosts = hosts;
-  }
-
-  /** Names the certificate in the store. */
-  get name(): string {
-    return this.hosts[0] as string;
-  }
-
-  get dueAt(): number {
-    return Math.max(this.certificate === null ? 0 : this.renewAt, this.failure?.retryAt ?? 0);
-  }
-
-  /** Has the certificate all of its names? The file of the certificate may be of a time when it had fewer. */
-  get isWhole(): boolean {
-    const { certificate, hosts } = this;
-    return certificate !== null && hosts.every((host) => certificate.hosts.includes(host));
-  }
-}
-
-/** A list of certificates that are wanted. */
-class Wanted {
-  readonly entries: readonly Entry[];
-  readonly #byHosts = new Map<string, Entry>();
-  readonly #byHost = new Map<string, Entry>();
-
-  constructor(entries: readonly Entry[]) {
-    this.entries = entries;
-    for (const entry of entries) {
-      this.#byHosts.set(entry.hosts.join(' '), entry);
-      for (const host of entry.hosts) if (!this.#byHost.has(host)) this.#byHost.set(host, entry);
-    }
-  }
-
-  find(hosts: readonly string[]): Entry | null {
-    return this.#byHosts.get(hosts.join(' ')) ?? null;
-  }
-
-  certificateFor(host: string): AcmeCertificate | null {
-    const entry = this.#byHost.get(host);
-    if (entry === undefined) return null;
-    const { certificate, placeholder } = entry;
-    if (placeholder === null || certificate?.hosts.includes(host) === true) return certificate;
-    return placeholder;
-  }
-}
 
 /**
  * Orders certificates of one authority, keeps them in its store and renews them. All of it happens beside the requests:
@@ -129,12 +57,10 @@ export class AcmeManager {
   readonly #terms: AcmeTerms;
   readonly #deps: AcmeManagerDeps;
   readonly #store: AcmeStore;
-  readonly #lock: AcmeLock;
-  #thread: AcmeThread | null = null;
-  #wanted = new Wanted([]);
+  readonly #ordering: AcmeOrdering;
+  #wanted = new WantedCertificates([]);
   /** What `install` is to put in the place of `#wanted`. */
-  #staged: Wanted | null = null;
-  #account: Promise<StoredAccount> | null = null;
+  #staged: WantedCertificates | null = null;
   #stopTicks: (() => void) | null = null;
   #stopped = false;
   /** Is a round of orders under way? */
@@ -146,14 +72,20 @@ export class AcmeManager {
   #outage: { readonly message: string; readonly at: number } | null = null;
   #windowsAt = 0;
   #unsavedAt = NEVER;
-  #restAt = NEVER;
   #saving: Promise<void> = Promise.resolve();
 
   constructor(terms: AcmeTerms, deps: AcmeManagerDeps) {
     this.#terms = terms;
     this.#deps = deps;
-    this.#store = new AcmeStore(terms.store, terms.directory, (message) => this.#warn(message));
-    this.#lock = new AcmeLock(this.#store.folder, deps.clock);
+    const { clock, challenges, onChange, openStore } = deps;
+    const warn = (message: string): void => this.#warn(message);
+    this.#store =
+      openStore?.(terms, {
+        warn,
+        onNews: (concerns) => void this.#followOthers(concerns),
+        onChallenges: (offers) => this.#ordering.answerForOthers(offers),
+      }) ?? new AcmeFolder(terms.store, terms.directory, { clock, warn });
+    this.#ordering = new AcmeOrdering(terms, { store: this.#store, challenges, onChange });
   }
 
   /**
@@ -163,7 +95,9 @@ export class AcmeManager {
    */
   async stage(groups: readonly (readonly string[])[]): Promise<void> {
     const before = this.#wanted;
-    const staged = new Wanted(groups.map((hosts) => before.find(hosts) ?? new Entry(hosts)));
+    const staged = new WantedCertificates(
+      groups.map((hosts) => before.find(hosts) ?? new WantedCertificate(hosts)),
+    );
     this.#staged = staged;
     const fresh = staged.entries.filter(({ hosts }) => before.find(hosts) === null);
     await this.#read(fresh);
@@ -212,19 +146,19 @@ export class AcmeManager {
   stop(): void {
     this.#stopped = true;
     this.#stopTicks?.();
-    this.#thread?.stop();
-    void this.#lock.release().catch(() => {});
+    this.#ordering.stop();
+    this.#store.close();
   }
 
   /** What the store has of these. */
-  async #read(entries: readonly Entry[]): Promise<void> {
+  async #read(entries: readonly WantedCertificate[]): Promise<void> {
     if (entries.length === 0) return;
     try {
       await this.#store.open();
       const failures = await this.#store.readFailures();
       for (const entry of entries) {
-        const certificate = await this.#store.readCertificate(entry.name);
-        if (certificate !== null) this.#adopt(entry, certificate);
+        const certificate = await this.#store.readCertificate(entry.hosts);
+        if (certificate !== null) entry.adopt(certificate);
         entry.failure = failures.get(entry.name) ?? null;
       }
     } catch (error) {
@@ -232,30 +166,18 @@ export class AcmeManager {
     }
   }
 
-  /** Goes by another certificate. */
-  #adopt(entry: Entry, certificate: AcmeCertificate): void {
-    entry.certificate = certificate;
-    entry.window = null;
-    entry.renewAt = entry.isWhole ? renewalTime(certificate) : 0;
-    if (entry.isWhole) entry.placeholder = null;
-  }
-
-  /** A person may have mended what was wrong: no failure but a rate limit is waited for long. */
+  /** What people may have mended is tried again soon. */
   #hurry(): void {
     this.#pausedUntil = 0;
-    for (const entry of this.#wanted.entries) {
-      const { failure } = entry;
-      if (failure === null || failure.isRateLimit) continue;
-      entry.failure = { ...failure, retryAt: Math.min(failure.retryAt, failure.at + RESTART_DELAY_MS) };
-    }
+    for (const entry of this.#wanted.entries) entry.hurry();
   }
 
   /** Makes self-signed certificates, and says for which names. */
-  async #placeholders(entries: readonly Entry[]): Promise<void> {
+  async #placeholders(entries: readonly WantedCertificate[]): Promise<void> {
     if (entries.length === 0) return;
     try {
       const made = entries.map(async (entry) => {
-        const pair = await this.#work.do({ kind: 'self_sign', names: entry.hosts });
+        const pair = await this.#ordering.selfSign(entry.hosts);
         entry.placeholder = describe(pair, true);
       });
       await Promise.all(made);
@@ -279,50 +201,23 @@ export class AcmeManager {
     return this.#deps.clock.wall();
   }
 
-  /** Throws when the file of the authority's own certificate cannot be read. */
-  get #work(): AcmeThread {
-    this.#restAt = NEVER;
-    if (this.#thread === null) {
-      const { directory, ca } = this.#terms;
-      const pem = ca === null ? null : readRegularFile(ca);
-      this.#thread = new AcmeThread({ directory, ca: pem, userAgent: `lb/${VERSION}` });
-      if (this.#stopped) this.#thread.stop();
-    }
-    return this.#thread;
-  }
-
   #tick(): void {
     const now = this.#now;
-    this.#restThread(now);
     if (this.#isDriving) {
-      this.#lock.refresh();
+      this.#store.refresh();
       return;
     }
+    this.#ordering.rest(now);
     if (this.#unsavedAt <= now) void this.#save();
     if (this.#pausedUntil > now) return;
     if (this.#windowsAt <= now) void this.#askForWindows();
     if (this.#due() !== null) void this.#drive();
   }
 
-  #restThread(now: number): void {
-    if (this.#thread === null || this.#thread.isBusy || this.#isDriving) return;
-    if (this.#restAt === NEVER) this.#restAt = now + REST_MS;
-    if (this.#restAt > now) return;
-    this.#thread.rest();
-    // Another one reads the file of `ca` anew.
-    this.#thread = null;
-  }
-
-  /** What is ordered next: names without a certificate first, then what has been due for longest. */
-  #due(): Entry | null {
+  /** What is ordered next. */
+  #due(): WantedCertificate | null {
     const now = this.#now;
-    if (this.#stopped || this.#pausedUntil > now) return null;
-    let next: Entry | null = null;
-    for (const entry of this.#wanted.entries) {
-      if (entry.isOrdering || entry.dueAt > now) continue;
-      if (next === null || rank(entry) < rank(next)) next = entry;
-    }
-    return next;
+    return this.#stopped || this.#pausedUntil > now ? null : this.#wanted.next(now);
   }
 
   /** Orders all that is due, a few at a time, while this process has the lock of the store. */
@@ -330,49 +225,82 @@ export class AcmeManager {
     this.#isDriving = true;
     try {
       await this.#store.open();
-      if (!(await this.#lock.acquire())) {
+      const lock = await this.#store.acquire();
+      this.#noteAway(lock === 'away');
+      if (lock === 'held') await this.#orderAll();
+      else {
         this.#pausedUntil = this.#now + LOCKED_MS;
-        await this.#readIssued();
-        return;
+        await this.#readIssued(({ dueAt }) => dueAt <= this.#now);
       }
-      const lanes = Array.from({ length: MOST_ORDERS }, async () => {
-        for (let entry = this.#due(); entry !== null; entry = this.#due()) await this.#renew(entry);
-      });
-      await Promise.all(lanes);
     } catch (error) {
       this.#noteOutage(`the store cannot be used: ${(error as Error).message}`);
     } finally {
-      await this.#lock.release().catch(() => {});
+      await this.#store.release().catch(() => {});
       this.#isDriving = false;
     }
   }
 
-  /** Another process orders for this store: what it was issued is ours too. */
-  async #readIssued(): Promise<void> {
+  async #orderAll(): Promise<void> {
+    await this.#readFailures();
+    const lanes = Array.from({ length: MOST_ORDERS }, async () => {
+      for (let entry = this.#due(); entry !== null; entry = this.#due()) await this.#renew(entry);
+    });
+    await Promise.all(lanes);
+  }
+
+  /** What another process was issued is ours too. */
+  async #readIssued(isMeant: (entry: WantedCertificate) => boolean): Promise<void> {
+    if (this.#stopped) return;
+    await this.#readFailures();
+    const entries = new Set(this.#wanted.entries.concat(this.#staged?.entries ?? []));
+    for (const entry of entries) if (!entry.isOrdering && isMeant(entry)) await this.#readNewer(entry);
+  }
+
+  /** Where another process has failed meanwhile, this one waits as long. */
+  async #readFailures(): Promise<void> {
+    const failures = await this.#store.readFailures();
     for (const entry of this.#wanted.entries) {
-      if (entry.dueAt <= this.#now) await this.#readNewer(entry);
+      const found = failures.get(entry.name);
+      if (found === undefined || entry.dueAt > this.#now || found.at <= (entry.failure?.at ?? 0)) continue;
+      entry.failure = found;
+      if (!found.isRateLimit) continue;
+      const until = Math.min(found.at + RATE_LIMIT_PAUSE_MS, found.retryAt);
+      this.#pausedUntil = Math.max(this.#pausedUntil, until);
     }
   }
 
-  /** Takes over a certificate that another process put into the store. Is there one that need not be renewed? */
-  async #readNewer(entry: Entry): Promise<boolean> {
-    const found = await this.#store.readCertificate(entry.name);
-    if (found === null || found.cert === entry.certificate?.cert) return false;
-    if (found.notAfter <= (entry.certificate?.notAfter ?? 0)) return false;
-    this.#adopt(entry, found);
+  /** Others have changed what is stored. */
+  async #followOthers(concerns: (hosts: readonly string[]) => boolean): Promise<void> {
+    if (this.#unsavedAt !== NEVER) this.#unsavedAt = 0;
+    try {
+      await this.#readIssued(({ hosts }) => concerns(hosts));
+    } catch (error) {
+      this.#warn(`acme: what others have ordered cannot be read: ${(error as Error).message}`);
+    }
+  }
+
+  /** Takes over a certificate that another process put into the store. */
+  async #readNewer(entry: WantedCertificate): Promise<void> {
+    const found = await this.#store.readCertificate(entry.hosts);
+    if (found === null || found.cert === entry.certificate?.cert) return;
+    if (found.notAfter < (entry.certificate?.notAfter ?? 0)) return;
+    entry.adopt(found);
     if (entry.isWhole) entry.failure = null;
     await this.#deps.onChange(entry.hosts);
-    return entry.dueAt > this.#now;
+    this.#tell({ what: 'certificates_reloaded', detail: `${entry.name} (ordered elsewhere)` });
   }
 
   /** One order. What fails is noted, and tried again later. */
-  async #renew(entry: Entry): Promise<void> {
+  async #renew(entry: WantedCertificate): Promise<void> {
     entry.isOrdering = true;
     try {
-      if (await this.#readNewer(entry)) return;
-      const pair = await this.#order(entry);
+      await this.#readNewer(entry);
+      // It may have come meanwhile, too.
+      if (entry.dueAt > this.#now) return;
+      const replaces = entry.isWhole ? (entry.certificate?.cert ?? null) : null;
+      const pair = await this.#ordering.order(entry.hosts, replaces);
       if (this.#stopped) return;
-      this.#adopt(entry, describe(pair, false));
+      entry.adopt(describe(pair, false));
       this.#outages = 0;
       this.#outage = null;
       await this.#forgetFailure(entry);
@@ -389,75 +317,6 @@ export class AcmeManager {
     }
   }
 
-  async #order(entry: Entry): Promise<{ readonly cert: string; readonly key: string }> {
-    try {
-      return await this.#orderWith(await this.#registered(), entry);
-    } catch (error) {
-      if (problemOf(error).type !== 'accountDoesNotExist') throw error;
-      // The authority has forgotten the account, as test authorities do: the key is registered again.
-      return this.#orderWith(await this.#registered(true), entry);
-    }
-  }
-
-  async #orderWith(
-    account: StoredAccount,
-    entry: Entry,
-  ): Promise<{ readonly cert: string; readonly key: string }> {
-    const offered: ChallengeOffer[] = [];
-    const { challenges, onChange } = this.#deps;
-    const replaces = entry.isWhole ? (entry.certificate?.cert ?? null) : null;
-    const { key, url } = account;
-    try {
-      return await this.#work.do(
-        {
-          kind: 'order',
-          account: { key, url },
-          names: entry.hosts,
-          challenge: this.#terms.challenge,
-          replaces,
-        },
-        async (offers) => {
-          const added = offers.map((offer) => {
-            offered.push(offer);
-            return challenges.add(offer);
-          });
-          await Promise.all(added);
-          if (offers.some(({ pair }) => pair !== null)) await onChange(offers.map(({ host }) => host));
-        },
-      );
-    } finally {
-      for (const offer of offered) challenges.remove(offer);
-      const withCertificate = offered.filter(({ pair }) => pair !== null);
-      if (withCertificate.length > 0) await onChange(withCertificate.map(({ host }) => host));
-    }
-  }
-
-  /** The account of the store, or a new one. All orders wait for one registration. */
-  #registered(isForgotten = false): Promise<StoredAccount> {
-    if (isForgotten) this.#account = null;
-    this.#account ??= this.#register(isForgotten).catch((error: unknown) => {
-      this.#account = null;
-      throw error;
-    });
-    return this.#account;
-  }
-
-  async #register(isForgotten: boolean): Promise<StoredAccount> {
-    const { email, externalAccount } = this.#terms;
-    const stored = await this.#store.readAccount();
-    if (stored !== null && !isForgotten && stored.email === email) return stored;
-    const { key, url } = await this.#work
-      .do({ kind: 'register', key: stored?.key ?? null, email, externalAccount })
-      .catch((error: unknown) => {
-        const { message, retryAfterMs } = problemOf(error);
-        // No name can be ordered without an account.
-        throw new AcmeError({ type: 'account', message: `no account: ${message}`, retryAfterMs });
-      });
-    const account = { key, url, email };
-    await this.#store.writeAccount(account);
-    return account;
-  }
-
   /** Writes what is not in the store yet, after what is being written now. */
   #save(): Promise<void> {
     this.#unsavedAt = NEVER;
@@ -467,10 +326,10 @@ export class AcmeManager {
 
   async #writeUnsaved(): Promise<void> {
     for (const entry of this.#wanted.entries) {
-      const { certificate, name } = entry;
+      const { certificate, hosts, name } = entry;
       if (!entry.isUnsaved || certificate === null) continue;
       try {
-        await this.#store.writeCertificate(name, certificate);
+        await this.#store.writeCertificate(hosts, certificate);
         entry.isUnsaved = entry.certificate !== certificate;
       } catch (error) {
         this.#unsavedAt = this.#now + UNSAVED_MS;
@@ -481,7 +340,7 @@ export class AcmeManager {
     }
   }
 
-  async #noteFailure(entry: Entry, problem: AcmeProblem): Promise<void> {
+  async #noteFailure(entry: WantedCertificate, problem: AcmeProblem): Promise<void> {
     const now = this.#now;
     if (isOutage(problem)) {
       this.#noteOutage(problem.message, problem.retryAfterMs, entry);
@@ -500,7 +359,7 @@ export class AcmeManager {
     this.#tellFailure(entry, problem.message, delay);
   }
 
-  async #forgetFailure(entry: Entry): Promise<void> {
+  async #forgetFailure(entry: WantedCertificate): Promise<void> {
     if (entry.failure === null) return;
     entry.failure = null;
     await this.#writeFailures();
@@ -523,8 +382,14 @@ export class AcmeManager {
     }
   }
 
+  /** Nobody can tell who orders. The store itself tells of it, where that is new. */
+  #noteAway(isAway: boolean): void {
+    if (isAway) this.#outage = { message: AWAY, at: this.#now };
+    else if (this.#outage?.message === AWAY) this.#outage = null;
+  }
+
   /** The authority or the store cannot be used, which says nothing of a name: nothing is ordered for a while. */
-  #noteOutage(message: string, retryAfterMs = 0, entry: Entry | null = null): void {
+  #noteOutage(message: string, retryAfterMs = 0, entry: WantedCertificate | null = null): void {
     const now = this.#now;
     // Orders under way at the same time fail together: that is one outage.
     if (this.#pausedUntil <= now) {
@@ -547,11 +412,11 @@ export class AcmeManager {
       const { certificate } = entry;
       if (certificate === null || !entry.isWhole || this.#stopped) continue;
       try {
-        const { window, retryAfterMs } = await this.#work.do({ kind: 'window', cert: certificate.cert });
+        const { window, retryAfterMs } = await this.#ordering.window(certificate.cert);
         // The directory does not offer it: none of the others is asked for.
         if (window === null) break;
         if (retryAfterMs > 0) delay = Math.min(delay, windowDelay(retryAfterMs));
-        if (entry.certificate === certificate) suggest(entry, certificate, window);
+        entry.suggest(certificate, window);
       } catch {
         // Renewal at two thirds of the lifetime does not depend on it (RFC 9773, 4.3.3).
         break;
@@ -560,7 +425,7 @@ export class AcmeManager {
     this.#windowsAt = Math.min(this.#windowsAt, this.#now + delay);
   }
 
-  #tellFailure({ name, hosts }: Entry, reason: string, retryMs: number): void {
+  #tellFailure({ name, hosts }: WantedCertificate, reason: string, retryMs: number): void {
     this.#tell({ what: 'certificate_failed', host: name, hosts, reason, retryMs });
   }
 
@@ -573,22 +438,6 @@ export class AcmeManager {
   }
 }
 
-function suggest(entry: Entry, certificate: AcmeCertificate, window: RenewalWindow): void {
-  const known = entry.window;
-  if (known !== null && known.start === window.start && known.end === window.end) return;
-  entry.window = window;
-  entry.renewAt = timeInWindow(window, certificate);
-}
-
-function rank({ isWhole, dueAt }: Entry): number {
-  return isWhole ? dueAt : dueAt - 1e15;
-}
-
 function isOutage({ type }: AcmeProblem): boolean {
   return type === 'unreachable' || type === 'serverInternal' || type === 'account' || type === 'internal';
-}
-
-function problemOf(error: unknown): AcmeProblem {
-  if (error instanceof AcmeError) return error.problem;
-  return { type: 'internal', message: (error as Error).message, retryAfterMs: 0 };
 }

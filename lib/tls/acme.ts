@@ -4,11 +4,14 @@ import type { AcmeConfig } from '../config/types.js';
 import { AcmeChallenges } from './acme-challenges.js';
 import { AcmeManager, type AcmeStatus } from './acme-manager.js';
 import type { AcmeCertificate, AcmeListener, AcmeSource, PemPair } from './acme-source.js';
+import type { OpenAcmeStore } from './acme-store.js';
 import type { ChallengeToken } from './published-certificates.js';
 
 export interface AcmeDeps {
   readonly clock: Clock;
   readonly observer: Observer;
+  /** Where managers keep what they have; by default in the folders that their terms name. */
+  readonly openStore?: OpenAcmeStore | undefined;
 }
 
 /** A manager, and the certificates that it is to have after `install`. */
@@ -25,14 +28,19 @@ export class Acme implements AcmeSource {
   readonly challenges: AcmeChallenges;
   readonly #clock: Clock;
   readonly #observer: Observer;
+  readonly #openStore: OpenAcmeStore | undefined;
   #managers = new Map<string, AcmeManager>();
   #staged: readonly Staged[] = [];
   /** Told of each change: makes listeners go by it. */
   listener: AcmeListener = () => {};
 
   /** `onTokens`: as of `AcmeChallenges`. */
-  constructor({ clock, observer }: AcmeDeps, onTokens: (tokens: readonly ChallengeToken[]) => Promise<void>) {
+  constructor(
+    { clock, observer, openStore }: AcmeDeps,
+    onTokens: (tokens: readonly ChallengeToken[]) => Promise<void>,
+  ) {
     this.#clock = clock;
+    this.#openStore = openStore;
     this.challenges = new AcmeChallenges(onTokens);
     this.#observer = observer;
   }
@@ -67,6 +75,7 @@ export class Acme implements AcmeSource {
       observer: this.#observer,
       challenges: this.challenges,
       onChange: (hosts) => this.listener(hosts),
+      openStore: this.#openStore,
     });
   }
 

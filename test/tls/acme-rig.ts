@@ -6,7 +6,8 @@ import type { Test } from 'tap';
 import type { BalancerEvent, Observer } from '../../lib/base/observer.js';
 import type { Clock } from '../../lib/base/timer-wheel.js';
 import { AcmeChallenges } from '../../lib/tls/acme-challenges.js';
-import { AcmeManager, type AcmeTerms } from '../../lib/tls/acme-manager.js';
+import { AcmeManager } from '../../lib/tls/acme-manager.js';
+import type { AcmeTerms } from '../../lib/tls/acme-ordering.js';
 
 /** The time of the machine, and what a test adds to it. Ticks come after each jump, and every 20 ms of the machine's time. */
 export class JumpClock implements Clock {
