@@ -9,3 +9,12 @@ export function keyOf(digest: Digest): string {
 export function digestOf(key: string): Digest {
   return Int32Array.of(Number.parseInt(key.slice(0, 8), 16) | 0, Number.parseInt(key.slice(8), 16) | 0);
 }
+
+/** In a cluster all keys of one call have to be in one slot: the keys of clients are spread over so many. */
+export const SHARDS = 16;
+
+/** Which of them a key is in. */
+export function shardOf(key: string): number {
+  // By the end of the first word: the second one is always odd.
+  return Number.parseInt(key.charAt(7), 16) % SHARDS;
+}

@@ -131,7 +131,7 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
     this.errors++;
     this.#good = 0;
     // Without a connection the client says only that; why is said by the event of the connection.
-    const isUnsent = /isn't writeable|no connection|Connection is closed/.test(message);
+    const isUnsent = /isn't writeable|isn't ready|no connection|Connection is closed/.test(message);
     this.error = isUnsent ? this.#connectError || 'no connection' : message;
     if (this.#state === 'shared') this.#lose(this.error);
   }

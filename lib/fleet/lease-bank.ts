@@ -1,3 +1,4 @@
+import { SHARDS, shardOf } from './digest-text.js';
 import type { RedisClient } from './redis-client.js';
 import { Script } from './script.js';
 
@@ -48,8 +49,6 @@ const ASK_ARGUMENTS = 6;
 /** Keys in one call: Redis does nothing else meanwhile, about 2 ms. */
 const MOST_KEYS = 250;
 const MOST_HOT = 1000;
-/** In a cluster all keys of one call have to be in one slot. */
-const SHARDS = 16;
 
 /**
  * A bucket is the time at which it will be full, in ms of Redis' clock, as in `rate-buckets`; one that was spent on credit
@@ -107,7 +106,7 @@ export class RedisLeaseBank implements LeaseBank {
     const answers: LeaseAnswer[] = new Array(asks.length);
     const hot: HotKey[] = [];
     const shards = this.#known.map((): number[] => []);
-    for (const [index, { key }] of asks.entries()) shards[this.#shardOf(key)]?.push(index);
+    for (const [index, { key }] of asks.entries()) shards[shardOf(key) % shards.length]?.push(index);
     const calls = shards.flatMap((indexes, shard) => {
       const parts: Promise<void>[] = [];
       for (let from = 0; from === 0 || from < indexes.length; from += MOST_KEYS)
@@ -141,9 +140,5 @@ export class RedisLeaseBank implements LeaseBank {
       hot.push({ key, interval: Number(interval), depth: Number(depth) });
       this.#known[shard] = told[i + 1] as string;
     }
-  }
-
-  #shardOf(key: string): number {
-    return this.#known.length === 1 ? 0 : Number.parseInt(key.slice(-1), 16) % SHARDS;
   }
 }

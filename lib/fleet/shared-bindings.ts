@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { BindingChange, BindingNews } from '../shared/binding-news.js';
 import type { StickyBindings } from '../shared/sticky-bindings.js';
-import { digestOf, keyOf } from './digest-text.js';
+import { digestOf, keyOf, SHARDS, shardOf } from './digest-text.js';
 import type { RedisClient } from './redis-client.js';
 import { Script } from './script.js';
 
@@ -11,7 +11,6 @@ const MOST_READ = 1000;
 /** A node that reads too late learns of older ones when it first has the value itself. */
 const MOST_KEPT = 20_000;
 const STREAM_MS = 60_000;
-const SHARDS = 16;
 const ARGUMENTS = 4;
 /**
  * ms. A request that was under way when another node's server was taken over still names the one before: for so long that does
@@ -95,7 +94,7 @@ export class SharedBindings {
       const byShard = this.#shards.map((): Map<string, BindingChange> => new Map());
       for (const change of this.#news.take()) {
         const key = keyOf(Int32Array.of(change.low, change.high));
-        const changes = byShard[Number.parseInt(key.slice(-1), 16) % this.#shards.length];
+        const changes = byShard[shardOf(key) % this.#shards.length];
         // The last of several, which may have been moved by one before.
         const isMoved =
           changes?.get(key)?.isMoved === true ||

@@ -12,23 +12,44 @@ export const skipWithoutRedis: string | false =
     ? 'no redis-server (Debian: redis-server)'
     : false;
 
+/** The files of a server's certificate. */
+export interface RedisCertificate {
+  readonly cert: string;
+  readonly key: string;
+  /** Of the authority that has signed it. */
+  readonly ca: string;
+}
+
 /** A redis-server of a test, on a port of loopback. */
 export class RedisServer {
   readonly port: number;
-  readonly #folder: string;
+  readonly folder: string;
   readonly #options: readonly string[];
+  readonly #isTls: boolean;
   #child: ChildProcess | null = null;
 
-  private constructor(port: number, folder: string, options: readonly string[]) {
+  private constructor(port: number, folder: string, options: readonly string[], isTls: boolean) {
     this.port = port;
-    this.#folder = folder;
-    this.#options = options;
+    this.folder = folder;
+    this.#options = [isTls ? '--tls-port' : '--port', `${port}`, ...options];
+    this.#isTls = isTls;
   }
 
   /** `options`: as on its command line. */
   static async start(t: Test, ...options: string[]): Promise<RedisServer> {
+    return RedisServer.#open(t, options, false);
+  }
+
+  /** One that speaks TLS only, and asks clients for no certificate. */
+  static async startTls(t: Test, files: RedisCertificate, ...options: string[]): Promise<RedisServer> {
+    const { cert, key, ca } = files;
+    const terms = ['--port', '0', '--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', ca];
+    return RedisServer.#open(t, [...terms, '--tls-auth-clients', 'no', ...options], true);
+  }
+
+  static async #open(t: Test, options: readonly string[], isTls: boolean): Promise<RedisServer> {
     const folder = mkdtempSync(join(tmpdir(), 'lb-redis-'));
-    const server = new RedisServer(await freePort(), folder, options);
+    const server = new RedisServer(await freePort(), folder, options, isTls);
     t.teardown(async () => {
       await server.kill();
       rmSync(folder, { recursive: true, force: true });
@@ -38,31 +59,20 @@ export class RedisServer {
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    return `redis${this.#isTls ? 's' : ''}://127.0.0.1:${this.port}`;
   }
 
   /** Starts it anew, with nothing in it. */
   async restart(): Promise<void> {
     await this.kill();
-    const args = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--dir', this.#folder];
-    const child = spawn('redis-server', [...args, '--save', '', '--appendonly', 'no', ...this.#options], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#child = child;
-    let log = '';
-    for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
-      log += chunk.toString();
-      if (log.includes('Ready to accept connections')) break;
-    }
-    if (!log.includes('Ready')) throw new Error(`redis-server did not start:\n${log}`);
+    const args = ['--bind', '127.0.0.1', '--dir', this.folder, '--save', '', '--appendonly', 'no'];
+    this.#child = await started([...args, ...this.#options], 'Ready to accept connections');
   }
 
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = null;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
+    if (child !== null) await killed(child);
   }
 
   /** Stops it as if its machine had no time for it: connections stay, nothing is answered. */
@@ -76,8 +86,26 @@ export class RedisServer {
 
   /** What redis-cli prints. */
   command(...args: string[]): string {
-    return spawnSync('redis-cli', ['-p', `${this.port}`, ...args], { encoding: 'utf8' }).stdout.trim();
+    const terms = ['-p', `${this.port}`, ...(this.#isTls ? ['--tls', '--insecure'] : [])];
+    return spawnSync('redis-cli', [...terms, ...args], { encoding: 'utf8' }).stdout.trim();
   }
+}
+
+/** Starts redis-server, and waits until it has logged a line with `word`. */
+export async function started(args: readonly string[], word: string): Promise<ChildProcess> {
+  const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let log = '';
+  for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+    log += chunk.toString();
+    if (log.includes(word)) return child;
+  }
+  throw new Error(`redis-server did not start:\n${log}`);
+}
+
+export async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGKILL');
+  await once(child, 'exit');
 }
 
 /** Between nodes and Redis: passes on what comes from Redis after a delay. */
@@ -123,7 +151,7 @@ export class SlowLink {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };

@@ -1,0 +1,66 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { until } from './nodes.js';
+import { freePort, killed, type RedisCertificate, RedisServer, started } from './redis-server.js';
+
+/** A primary with a replica, and a sentinel that makes the replica the primary when that has been gone for half a second. */
+export interface SentinelGroup {
+  readonly primary: RedisServer;
+  readonly replica: RedisServer;
+  /** Of the sentinel. */
+  readonly port: number;
+}
+
+/** The group is called `main`. Its servers ask for `password`, its sentinel for `sentinelPassword`. */
+export async function startSentinelGroup(
+  t: Test,
+  password: string,
+  sentinelPassword: string,
+): Promise<SentinelGroup> {
+  const common = ['--requirepass', password, '--masterauth', password, '--repl-diskless-sync-delay', '0'];
+  const primary = await RedisServer.start(t, ...common);
+  const replica = await RedisServer.start(t, ...common, '--replicaof', `127.0.0.1 ${primary.port}`);
+  await until('the replica follows', () =>
+    /connected_slaves:1[\s\S]*state=online/.test(primary.command('-a', password, 'INFO', 'replication')),
+  );
+  const port = await freePort();
+  const file = join(primary.folder, 'sentinel.conf');
+  const lines = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `requirepass ${sentinelPassword}`,
+    `sentinel monitor main 127.0.0.1 ${primary.port} 1`,
+    `sentinel auth-pass main ${password}`,
+    'sentinel down-after-milliseconds main 500',
+    'sentinel failover-timeout main 3000',
+  ];
+  writeFileSync(file, `${lines.join('\n')}\n`);
+  const sentinel = await started([file, '--sentinel'], '+slave');
+  t.teardown(() => killed(sentinel));
+  return { primary, replica, port };
+}
+
+/** Three servers that have the slots of a cluster between them, without replicas; with `files` they speak TLS only. */
+export async function startCluster(t: Test, files?: RedisCertificate): Promise<readonly RedisServer[]> {
+  const servers: RedisServer[] = [];
+  for (let i = 0; i < 3; i++) {
+    const terms = ['--cluster-enabled', 'yes', '--cluster-port', `${await freePort()}`];
+    servers.push(
+      files === undefined
+        ? await RedisServer.start(t, ...terms)
+        : await RedisServer.startTls(t, files, ...terms, '--tls-cluster', 'yes'),
+    );
+  }
+  const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
+  const tls = files === undefined ? [] : ['--tls', '--insecure'];
+  const made = spawnSync('redis-cli', [...tls, '--cluster', 'create', ...addresses, '--cluster-yes'], {
+    encoding: 'utf8',
+  });
+  if (made.status !== 0) throw new Error(`no cluster was made:\n${made.stdout}${made.stderr}`);
+  await until('the cluster is there', () =>
+    servers.every((server) => server.command('CLUSTER', 'INFO').includes('cluster_state:ok')),
+  );
+  return servers;
+}
