@@ -90,6 +90,13 @@ export function append<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Va
   else list.push(value);
 }
 
+let taken = 0;
+
+/** Objects that are taken from the pools of this thread and not put back: what requests in flight hold. */
+export function objectsTaken(): number {
+  return taken;
+}
+
 /**
  * A free list of objects that are costly to make and needed only during a request: taken for the request and put back
  * after it, so that idle connections hold none.
@@ -108,11 +115,13 @@ export class ObjectPool<T> {
   }
 
   take(): T {
+    taken++;
     return this.#items.pop() ?? this.#make();
   }
 
   /** The caller must have cleared the item, and must not use it again. */
   put(item: T): void {
+    taken--;
     if (this.#items.length < this.#capacity) this.#items.push(item);
     else this.#discard(item);
   }

@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel';
 import { latin1 } from '../base/bytes.js';
 import { assertsMoves, checkMove, type Moves } from '../base/states.js';
 import { BorrowedWrite, currentRead } from './borrowed-write.js';
@@ -42,6 +43,9 @@ export const CHANNEL_MOVES: Moves<ChannelState> = {
   closed: [],
 };
 
+/** Has each new channel published, for those who want to look into a balancer. */
+const created = channel('lb:channel');
+
 /** One socket: reading with backpressure, gathered writes, half-close, and one teardown. */
 export class Channel implements TransportOwner, TickTask, StreamReader {
   readonly #transport: Transport;
@@ -64,6 +68,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     this.#transport = transport;
     this.#owner = owner;
     transport.attach(this);
+    if (created.hasSubscribers) created.publish(this);
   }
 
   #move(to: ChannelState): void {

@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel';
 import { Histogram } from '../base/collections.js';
 import type { Failure } from '../base/failure.js';
 import { hashText } from '../base/hash.js';
@@ -38,6 +39,9 @@ export interface ServerTerms {
 }
 
 const PLAIN_TERMS: ServerTerms = { weight: 1, backup: false, slowStart: 0 };
+
+/** Has each new server published, for those who want to look into a balancer: its observers are told of results alone. */
+const created = channel('lb:server');
 
 /** One server: its name, whether it may be used, its share of requests, and its sockets. */
 export class Server implements EngineServer, Candidate, SlowStarter, PendingChange {
@@ -97,6 +101,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     this.#backup = terms.backup;
     this.#slowStart = new SlowStart(wheel, terms.slowStart, this);
     this.#adoptFlags(pool.row.flags);
+    if (created.hasSubscribers) created.publish(this);
   }
 
   /** A thread that starts later than others begins with what was decided meanwhile. */

@@ -7,7 +7,7 @@ import { warmUp } from '../config/regex.js';
 import type { HealthTerms, ServerJudge } from '../control/health/server-health.js';
 import { type PreparedServers, RoutedServers } from '../control/routed-servers.js';
 import { SeveralAddresses } from '../control/several-addresses.js';
-import { connectionDeps, LocalEngine } from '../engine.js';
+import { connectionDeps, type EngineDeps, LocalEngine } from '../engine.js';
 import { InheritedSockets } from '../net/inherited-sockets.js';
 import { SocketChoice } from '../net/socket-choice.js';
 import { ToldHosts } from '../net/told-hosts.js';
@@ -38,6 +38,7 @@ import { ThreadReporter } from './thread-reporter.js';
 export class EngineThread {
   readonly #port: MessagePort;
   readonly #start: ThreadStart;
+  readonly #makeEngine: (snapshot: RoutingSnapshot, deps: EngineDeps) => LocalEngine;
   readonly #clock: Clock;
   readonly #wheel: TimerWheel;
   readonly #numbers = new AssignedNumbers();
@@ -57,8 +58,14 @@ export class EngineThread {
   readonly #waiting: Command[] = [];
   #preparation: Preparation | null = null;
 
-  constructor(port: MessagePort, start: ThreadStart) {
+  /** `makeEngine`: another kind of engine. */
+  constructor(
+    port: MessagePort,
+    start: ThreadStart,
+    makeEngine = (snapshot: RoutingSnapshot, deps: EngineDeps) => new LocalEngine(snapshot, deps),
+  ) {
     this.#port = port;
+    this.#makeEngine = makeEngine;
     this.#start = start;
     this.#clock = clockFrom(start.clockZero);
     this.#wheel = new TimerWheel(this.#clock);
@@ -117,7 +124,7 @@ export class EngineThread {
       },
       { answers, several },
     );
-    this.#engine = new LocalEngine(this.#routed.snapshot, {
+    this.#engine = this.#makeEngine(this.#routed.snapshot, {
       clock,
       connections,
       sockets: this.#sockets,

@@ -2,7 +2,6 @@ import { renameSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { processorTime } from '../../lib/base/processor-time.js';
 import { createConfig } from '../../lib/config/config.js';
-import { ServerRegistry } from '../../lib/control/server-registry.js';
 import { startBalancer } from '../support/balancer.js';
 import { until } from '../support/loop-ticks.js';
 
@@ -78,17 +77,7 @@ t.test('an operation at ten thousand hosts does not go through all of them', asy
 
 t.test('what a source tells at ten thousand hosts does not go through all of them', async (t) => {
   const folder = t.testdir({ 'one.json': targets(1, 2), 'all.json': targets(3, 4) });
-  const took: number[] = [];
-  const { provide } = ServerRegistry.prototype;
-  ServerRegistry.prototype.provide = function (...told): void {
-    const started = processorTime();
-    provide.apply(this, told);
-    took.push(processorTime() - started);
-  };
-  t.teardown(() => {
-    ServerRegistry.prototype.provide = provide;
-  });
-  const { balancer } = await startBalancer(t, { servers: ['127.0.0.1:1'], health_check: false });
+  const { balancer, seen } = await startBalancer(t, { servers: ['127.0.0.1:1'], health_check: false });
   const config = createConfig({
     listen: '127.0.0.1:0',
     health_check: false,
@@ -100,17 +89,27 @@ t.test('what a source tells at ten thousand hosts does not go through all of the
   await balancer.reload(config);
   const names = (): readonly string[] => balancer.serverStatus('127.0.0.1:2')?.routes ?? [];
   await until(() => names().length === 1);
-  took.length = 0;
+  // From the change of the file to the event, with all that this process does between: nothing else asks it for anything.
+  const took: number[] = [];
+  let discovered = (): void => {};
+  seen.listen(({ what }) => {
+    if (what === 'discovered') discovered();
+  });
   for (let i = 5; i < 15; i++) {
     writeFileSync(`${folder}/next`, targets(2, i));
+    const told = new Promise<void>((resolve) => {
+      discovered = resolve;
+    });
+    const started = processorTime();
     renameSync(`${folder}/next`, `${folder}/one.json`);
-    await until(() => balancer.serverStatus(`127.0.0.1:${i}`) !== undefined);
+    await told;
+    took.push(processorTime() - started);
+    t.not(balancer.serverStatus(`127.0.0.1:${i}`), undefined);
   }
   const [first = 0, ...later] = took;
-  t.equal(took.length, 10);
   t.ok(first < FIRST_MS, `the first change: ${first.toFixed(1)} ms`);
   const median = later.sort((one, other) => one - other)[4] ?? 0;
-  t.ok(median < 5, `further ones: ${median.toFixed(2)} ms`);
+  t.ok(median < LATER_MS, `further ones: ${median.toFixed(2)} ms`);
 });
 
 t.test('a source that thousands of hosts share changes all of them', async (t) => {

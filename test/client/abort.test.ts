@@ -12,7 +12,7 @@ import { type NamedOrigin, namedOrigins } from '../support/named-origins.js';
 import { origin } from '../support/origin.js';
 import { SWITCHED_WORKERS } from '../support/thread-switch.js';
 
-const NONE = { shelved: 0, active: 0, poolWaiting: 0 };
+const NONE = { pooledObjects: 0, active: 0, poolWaiting: 0 };
 
 /** An origin that does `work` and records when its connection closed. */
 async function noting(t: Test, work: (connection: RawConnection) => Promise<unknown>) {

@@ -198,7 +198,7 @@ t.test('pipelined requests that have not begun are dropped when their connection
   await until(() => asked !== 0);
   client.reset();
   t.equal((await seen.request()).reason, 'client_abort');
-  t.strictSame(inFlight(), { shelved: 0, active: 0, poolWaiting: 0 });
+  t.strictSame(inFlight(), { pooledObjects: 0, active: 0, poolWaiting: 0 });
   t.equal(asked, 1);
 });
 

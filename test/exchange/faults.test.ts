@@ -158,7 +158,7 @@ t.test('a server that hangs before the end of its head is a 504 after its timeou
     clock.advance(1200);
     await client.until('HTTP/1.1 504 Gateway Timeout\r\n');
     t.match(await seen.request(), { reason: 'response_timeout', attempts: 1 });
-    t.strictSame(inFlight(), { shelved: 0, active: 0, poolWaiting: 0 });
+    t.strictSame(inFlight(), { pooledObjects: 0, active: 0, poolWaiting: 0 });
   }
 });
 
@@ -285,7 +285,7 @@ t.test('timeouts.total ends a request in the queue, at a second server, and duri
   clock.advance(1100);
   await patient.until('HTTP/1.1 504 Gateway Timeout\r\n');
   t.match(seen.requests.at(-1), { host: 'patient', reason: 'total_timeout' });
-  t.strictSame(inFlight(), { shelved: 0, active: 0, poolWaiting: 0 });
+  t.strictSame(inFlight(), { pooledObjects: 0, active: 0, poolWaiting: 0 });
 });
 
 t.test(

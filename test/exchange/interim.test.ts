@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
-import { Channel } from '../../lib/net/channel.js';
 import { startBalancer } from '../support/balancer.js';
+import { onCreated } from '../support/created.js';
 import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { origin, readRequest } from '../support/origin.js';
@@ -188,14 +188,13 @@ t.test('an expectation other than 100-continue is refused', async (t) => {
 });
 
 t.test('for a client that does not read, at most one read of interim responses is held', async (t) => {
-  const { writeText } = Channel.prototype;
   let most = 0;
-  Channel.prototype.writeText = function (text): void {
-    writeText.call(this, text);
-    most = Math.max(most, this.heldBytes, this.backlog);
-  };
-  t.teardown(() => {
-    Channel.prototype.writeText = writeText;
+  onCreated(t, 'lb:channel', (channel) => {
+    const writeText = channel.writeText.bind(channel);
+    channel.writeText = (text) => {
+      writeText(text);
+      most = Math.max(most, channel.heldBytes, channel.backlog);
+    };
   });
   const hint = `HTTP/1.1 103 Early Hints\r\nLink: ${'x'.repeat(60_000)}\r\n\r\n`;
   const server = await origin(t, async (connection) => {

@@ -212,8 +212,8 @@ async function everyAnswerBelongs(t: Test, started: Started, sessions: fc.Arbitr
       );
       for (const client of clients) client.destroy();
       await settled(started);
-      const { shelved, active, poolWaiting } = inFlight();
-      if (shelved !== 0 || active !== 0 || poolWaiting !== 0)
+      const { pooledObjects, active, poolWaiting } = inFlight();
+      if (pooledObjects !== 0 || active !== 0 || poolWaiting !== 0)
         throw new Error(`left: ${JSON.stringify(inFlight())}`);
     }),
     { numRuns: RUNS },

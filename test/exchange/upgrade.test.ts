@@ -4,8 +4,9 @@ import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import type { RawConnection } from '../../fixtures/raw-server.js';
 import { startFixtureServer } from '../../fixtures/server.js';
-import { Channel } from '../../lib/net/channel.js';
+import type { Channel } from '../../lib/net/channel.js';
 import { startBalancer } from '../support/balancer.js';
+import { onCreated } from '../support/created.js';
 import { GET } from '../support/http.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
 import { until } from '../support/loop-ticks.js';
@@ -229,7 +230,7 @@ t.test('a reset of one side of a tunnel ends the other side', async (t) => {
   await byServer.client.gone();
   t.equal(byServer.client.error?.code, 'ECONNRESET');
   t.match(await byServer.seen.request(), { reason: 'reset_in_response' });
-  t.strictSame(inFlight(), { shelved: 0, active: 0, poolWaiting: 0 });
+  t.strictSame(inFlight(), { pooledObjects: 0, active: 0, poolWaiting: 0 });
 });
 
 t.test('a silent tunnel is closed after timeouts.tunnel, not before', async (t) => {
@@ -279,21 +280,24 @@ t.test('a tunnel carries many bytes both ways at once, and a slow reader pauses 
 
 /** Writes `rest` when the balancer ends its side of the first tunnel, to the server or to the client. */
 function leaveRest(t: Test, side: 'server' | 'client', rest: Buffer): void {
-  const { probePeer, end } = Channel.prototype;
   const ends: Channel[] = [];
   let written = false;
-  Channel.prototype.probePeer = function (): void {
-    ends.push(this);
-    probePeer.call(this);
-  };
-  Channel.prototype.end = function (): void {
-    if (this === ends[side === 'server' ? 0 : 1] && !written) {
-      written = true;
-      this.write(rest, 0, rest.length);
-    }
-    end.call(this);
-  };
-  t.teardown(() => Object.assign(Channel.prototype, { probePeer, end }));
+  onCreated(t, 'lb:channel', (channel) => {
+    const probePeer = channel.probePeer.bind(channel);
+    const end = channel.end.bind(channel);
+    // Called when the tunnel opens, for the server first.
+    channel.probePeer = () => {
+      ends.push(channel);
+      probePeer();
+    };
+    channel.end = () => {
+      if (channel === ends[side === 'server' ? 0 : 1] && !written) {
+        written = true;
+        channel.write(rest, 0, rest.length);
+      }
+      end();
+    };
+  });
 }
 
 t.test(

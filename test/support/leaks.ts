@@ -1,9 +1,9 @@
 import type { Test } from 'tap';
-import { ObjectPool } from '../../lib/base/collections.js';
+import { objectsTaken } from '../../lib/base/collections.js';
 import { readBuffersInUse } from '../../lib/net/read-buffer.js';
-import { Pool } from '../../lib/servers/pool.js';
+import type { Pool } from '../../lib/servers/pool.js';
 import type { Server } from '../../lib/servers/server.js';
-import { ServerGroup } from '../../lib/servers/server-group.js';
+import { onCreated } from './created.js';
 
 /**
  * Counts what the balancers of a test file take and must give back. Import it before anything is started, and make
@@ -14,36 +14,22 @@ const PATIENCE_MS = 10_000;
 
 const pools = new Set<Pool>();
 const servers = new Set<Server>();
-let taken = 0;
+onCreated(null, 'lb:server', (server) => {
+  servers.add(server);
+  watchPool(server.pool);
+});
 
-const { take, put } = ObjectPool.prototype;
-ObjectPool.prototype.take = function (): unknown {
-  taken++;
-  return take.call(this);
-};
-ObjectPool.prototype.put = function (item: unknown): void {
-  taken--;
-  put.call(this, item);
-};
-
-const { lease } = Pool.prototype;
-Pool.prototype.lease = function (requester): ReturnType<typeof lease> {
-  pools.add(this);
-  return lease.call(this, requester);
-};
-
-const { pick } = ServerGroup.prototype;
-ServerGroup.prototype.pick = function (...asked): ReturnType<typeof pick> {
-  for (const server of this.servers) servers.add(server);
-  return pick.apply(this, asked);
-};
+/** Counts a pool that no server of a balancer has. */
+export function watchPool(pool: Pool): void {
+  pools.add(pool);
+}
 
 /** What is still held, by name; empty when there is nothing. */
 function left(): Record<string, number> {
   const sockets = process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP')).length;
   const counts = {
     sockets,
-    shelved: taken,
+    pooledObjects: objectsTaken(),
     readBuffers: readBuffersInUse(),
     poolOpen: 0,
     poolIdle: 0,
@@ -59,10 +45,10 @@ function left(): Record<string, number> {
   return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0));
 }
 
-/** Shelves, requests in flight and waiting: what must be back as soon as the last request is settled. */
+/** Pooled objects, requests in flight and waiting: what must be back as soon as the last request is settled. */
 export function inFlight(): Record<string, number> {
-  const { shelved = 0, active = 0, poolWaiting = 0 } = left();
-  return { shelved, active, poolWaiting };
+  const { pooledObjects = 0, active = 0, poolWaiting = 0 } = left();
+  return { pooledObjects, active, poolWaiting };
 }
 
 /** A last test: sockets, pools, object pools and read buffers are all given back. What still is not after `PATIENCE_MS` is lost. */

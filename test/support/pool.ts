@@ -11,6 +11,7 @@ import { SocketChoice } from '../../lib/net/socket-choice.js';
 import type { ConnectionDeps, PoolLimits } from '../../lib/servers/contracts.js';
 import { Pool } from '../../lib/servers/pool.js';
 import { SharedMemory } from '../../lib/shared/shared-memory.js';
+import { watchPool } from './leaks.js';
 import { ManualClock } from './manual-clock.js';
 
 assertMoves();
@@ -44,6 +45,7 @@ export function createPool(
   const address = parseAddress(server, { defaultHost: '127.0.0.1' });
   const terms = { ...DEFAULT_POOL, connectTimeout: 3000, sendProxy: null, ...limits };
   const pool = new Pool(address, terms, deps, address.text, null, slot);
+  watchPool(pool);
   t.teardown(() => pool.close());
   return pool;
 }
