@@ -262,6 +262,7 @@ class RunningBalancer implements Balancer {
     });
     const { observer } = this.#telemetry;
     observer.masksAddresses = config.maskAddresses;
+    this.#telemetry.metrics.measure(config.measuredPaths);
     this.#observer = observer;
     const wheel = new TimerWheel(clock);
     this.#wheel = wheel;
@@ -545,6 +546,7 @@ class RunningBalancer implements Balancer {
     this.#exports.applyConfig(this.config);
     this.#loadedAt = this.#clock.wall();
     this.#telemetry.observer.masksAddresses = this.config.maskAddresses;
+    this.#telemetry.metrics.measure(this.config.measuredPaths);
     if (this.#workers.isFromSettings && workers !== this.config.workers)
       this.#observer.event?.({ what: 'warning', message: 'workers takes effect at the next start' });
     if (!isDeepStrictEqual(shared, this.config.shared))

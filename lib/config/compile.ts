@@ -27,7 +27,7 @@ import { compileShared } from './shared.js';
 import type { IncludedFile } from './sources.js';
 import { compileSticky } from './sticky.js';
 import { compileTls } from './tls.js';
-import { compileMetrics, compileTracing } from './tracing.js';
+import { compileMeasuredPaths, compileMetrics, compileTracing } from './tracing.js';
 import type { Config, HostConfig, ScopeConfig } from './types.js';
 
 const FORWARDED = defaultOf<boolean>('forwarded');
@@ -104,6 +104,7 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
     events: compileEvents(settings.events, context),
     tracing: compileTracing(settings.tracing, settings.instance, context),
     metrics: compileMetrics(settings.metrics, settings.instance, context),
+    measuredPaths: compileMeasuredPaths(settings.metrics, report),
     workers: settings.workers === undefined ? WORKERS : countOfWorkers(settings.workers),
     shared: compileShared(settings.shared, context),
     stateFile: settings.state_file ?? null,

@@ -164,7 +164,10 @@ export interface Settings {
    * tracestate of the client.
    */
   readonly tracing?: TracingSettings;
-  /** Sends the figures of /metrics to an OpenTelemetry collector, under the same names; /metrics does not need it. */
+  /**
+   * Counts requests by paths that are named here too, and sends the figures of /metrics to an OpenTelemetry
+   * collector, under the same names; /metrics does not need it.
+   */
   readonly metrics?: MetricsSettings;
   /**
    * What this balancer is called among others of its kind, so that their events, logs and figures can be told apart.
@@ -506,10 +509,18 @@ export interface TracingSettings {
   readonly ca?: FileNameSetting;
 }
 
-/** A map such as otlp: http://collector:4318. */
+/** A map such as otlp: http://collector:4318, or paths: [/api]. */
 export interface MetricsSettings {
+  /**
+   * Paths that requests are counted by, with their latencies: lb_path_requests_total and
+   * lb_path_request_duration_seconds have a label path, which is the text written here. Written like those of routes,
+   * and chosen in the same way: an exact path ("= /x"), then the first regular expression ("~ ^/users/[^/]+$") that
+   * matches, then the longest prefix (/api). All other requests are counted as other. The path is that of the request
+   * as it came.
+   */
+  readonly paths?: readonly string[];
   /** The URL of the collector, which takes OTLP over HTTP in JSON; /v1/metrics is added to it unless it ends so. */
-  readonly otlp: string;
+  readonly otlp?: string;
   /**
    * How often all figures are sent. They count since the start, so that nothing is lost when the collector was away.
    * Default: "60s".

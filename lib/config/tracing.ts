@@ -1,5 +1,6 @@
 import { ValueError } from '../base/units.js';
 import type { Context } from './context.js';
+import { parsePath } from './pattern.js';
 import { type FileReader, readCertificates } from './pem-files.js';
 import { checkField } from './providers.js';
 import { duration, share } from './quantities.js';
@@ -7,7 +8,7 @@ import type { Report } from './report.js';
 import { defaultsOf } from './schema.js';
 import type { MetricsSettings, TracingSettings } from './settings.js';
 import type { Path } from './tree.js';
-import type { CollectorConfig, MetricsConfig, TracingConfig } from './types.js';
+import type { CollectorConfig, MeasuredPath, MetricsConfig, TracingConfig } from './types.js';
 
 type Surroundings = Pick<Context, 'report' | keyof FileReader>;
 type Texts = { readonly [name: string]: string | number | boolean | undefined };
@@ -50,12 +51,41 @@ export function compileMetrics(
   instance: string | undefined,
   context: Surroundings,
 ): MetricsConfig | null {
-  if (setting?.otlp === undefined) return null;
+  if (setting === undefined) return null;
+  if (!Object.hasOwn(setting, 'otlp')) checkUnsent(setting, context.report);
+  // Without it nothing is sent; or the schema has refused the value and it was removed.
+  if (setting.otlp === undefined) return null;
   const every = duration(setting.every, EVERY, ['metrics', 'every'], context.report);
   if (every < LEAST_EVERY)
     context.report.problem(['metrics', 'every'], `expected 1s or more, got ${setting.every}`);
   const settings = { ...setting, instance };
   return { collector: compileCollector(setting.otlp, '/v1/metrics', settings, ['metrics'], context), every };
+}
+
+function checkUnsent(setting: MetricsSettings, report: Report): void {
+  for (const key of Object.keys(setting))
+    if (key !== 'paths')
+      report.problem(
+        ['metrics', key],
+        'is for figures that are sent to a collector',
+        'Add otlp: with its URL.',
+      );
+}
+
+/** The paths that requests are counted by, in the order of the file. */
+export function compileMeasuredPaths(
+  setting: MetricsSettings | undefined,
+  report: Report,
+): readonly MeasuredPath[] {
+  const measured: MeasuredPath[] = [];
+  const paths: readonly (string | undefined)[] = setting?.paths ?? [];
+  for (const [index, text] of paths.entries()) {
+    // The schema has removed what is no text.
+    if (text === undefined) continue;
+    const pattern = report.attempt(['metrics', 'paths', index], () => parsePath(text));
+    if (pattern !== undefined) measured.push({ label: text, pattern });
+  }
+  return measured;
 }
 
 /** Compiles what is at `path`; `signal` is added to the URL. */

@@ -6,7 +6,13 @@ import type { RegexConfig } from './regex.js';
 import type { IncludedFile } from './sources.js';
 import type { Template } from './template.js';
 import type { LimitsConfig, TimeoutsConfig } from './types/limits.js';
-import type { AccessLogConfig, EventsConfig, MetricsConfig, TracingConfig } from './types/logs.js';
+import type {
+  AccessLogConfig,
+  EventsConfig,
+  MeasuredPath,
+  MetricsConfig,
+  TracingConfig,
+} from './types/logs.js';
 import type { ErrorPageConfig, FirewallConfig, HeaderRule, RulesConfig } from './types/rules.js';
 import type {
   DnsConfig,
@@ -106,6 +112,8 @@ export interface Config {
   readonly tracing: TracingConfig | null;
   /** null: figures are not sent anywhere. */
   readonly metrics: MetricsConfig | null;
+  /** The paths that requests are counted by. */
+  readonly measuredPaths: readonly MeasuredPath[];
   /** How many threads serve clients. */
   readonly workers: number | 'auto';
   /** With whom limits, bans, bindings and certificates are shared; null: with nobody. */

@@ -1,6 +1,9 @@
 import type { Reason } from '../base/observer.js';
 import { digitOfIndex } from './status-codes.js';
 
+/** The name that further names share, where there are too many, and paths that no pattern matches. */
+export const OTHER_NAME = 'other';
+
 /** Requests by the class of their status; `none`: nothing was sent. */
 export interface StatusClasses {
   readonly '1xx': number;

@@ -3,10 +3,13 @@ import type { NumberReader } from '../base/number-stream.js';
 import type { BalancerEvent, Reason, RequestRecord } from '../base/observer.js';
 import { atOnce, type Steps } from '../base/slices.js';
 import { type Clock, systemClock } from '../base/timer-wheel.js';
+import type { MeasuredPath } from '../config/types.js';
 import type { CallbackFailures } from './callback-failures.js';
+import { MeasuredPaths } from './measured-paths.js';
 import {
   classesOf,
   type MetricsSnapshot,
+  OTHER_NAME,
   type Percentiles,
   type RouteSummary,
   type ServerSummary,
@@ -34,6 +37,19 @@ export class RouteFigures {
   }
 }
 
+/** What is counted for a path of `metrics.paths`, since the start. */
+export class PathFigures {
+  /** As written in the settings, or `other`. */
+  readonly path: string;
+  /** By the first digit of the status. */
+  readonly classes = new Float64Array(10);
+  readonly duration = new Histogram();
+
+  constructor(path: string) {
+    this.path = path;
+  }
+}
+
 /** A set, a map, or whatever knows names. */
 export interface Names {
   has(name: string): boolean;
@@ -41,7 +57,6 @@ export interface Names {
 
 /** Names come from the configuration only; beyond this many, further names share one entry. */
 export const MOST_NAMES = 10_000;
-export const OTHER_NAME = 'other';
 /** The name under which requests without a route are counted. */
 export const NO_ROUTE = 'none';
 
@@ -56,6 +71,10 @@ export class Metrics implements ThreadReader {
   readonly #failures: Pick<CallbackFailures, 'count'>;
   readonly #routes = new Map<string, RouteFigures>();
   readonly #servers = new Map<string, RecentLatency>();
+  readonly #paths = new Map<string, PathFigures>();
+  /** null: requests are not counted by path. */
+  #measured: MeasuredPaths | null = null;
+  #labels: ReadonlySet<string> = new Set();
   /** Over all servers. */
   readonly #answered = new RecentCount();
   readonly #reasons = new Map<Reason, number>();
@@ -90,6 +109,7 @@ export class Metrics implements ThreadReader {
     route.bytesIn += record.bytesIn;
     route.bytesOut += record.bytesOut;
     this.#classes[(status / 100) | 0]!++;
+    if (this.#measured !== null) this.#notePath(record, this.#measured);
     if (reason !== '') {
       this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
       if (reason === 'shutdown' && status !== 101) this.cut++;
@@ -107,6 +127,34 @@ export class Metrics implements ThreadReader {
         this.#slot,
       );
     }
+  }
+
+  #notePath({ target, status, durationMs }: RequestRecord, measured: MeasuredPaths): void {
+    const path = this.#pathFigures(measured.labelOf(target));
+    path.classes[(status / 100) | 0]!++;
+    if (status !== 101) path.duration.observe(durationMs);
+  }
+
+  /** Adds what another thread has counted for a path of the settings. */
+  includePath(name: string, numbers: NumberReader): void {
+    const isMeasured = this.#labels.has(name) || (name === OTHER_NAME && this.#labels.size > 0);
+    // It may have been counted before a reload.
+    const path = isMeasured ? this.#pathFigures(name) : new PathFigures(name);
+    path.duration.sum += numbers.read();
+    numbers.addSparse(path.classes);
+    numbers.addSparse(path.duration.counts);
+  }
+
+  /** From now on requests are counted by these paths, and what was counted for others is forgotten. */
+  measure(paths: readonly MeasuredPath[]): void {
+    this.#measured = MeasuredPaths.of(paths);
+    this.#labels = new Set(paths.map(({ label }) => label));
+    for (const name of this.#paths.keys())
+      if (!this.#labels.has(name) && (name !== OTHER_NAME || paths.length === 0)) this.#paths.delete(name);
+  }
+
+  get paths(): Iterable<PathFigures> {
+    return this.#paths.values();
   }
 
   /**
@@ -281,6 +329,14 @@ export class Metrics implements ThreadReader {
     const route = this.#routes.get(name) ?? new RouteFigures(name);
     this.#routes.set(name, route);
     return route;
+  }
+
+  #pathFigures(name: string): PathFigures {
+    const known = this.#paths.get(name);
+    if (known !== undefined) return known;
+    const path = new PathFigures(name);
+    this.#paths.set(name, path);
+    return path;
   }
 
   #addServer(wanted: string): RecentLatency {

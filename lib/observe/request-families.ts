@@ -1,6 +1,7 @@
 import { FAILURES } from '../base/failure.js';
 import { counter, durationsOf, type Family, gauge, one, type Sample } from './families.js';
 import type { Metrics, RouteFigures } from './metrics.js';
+import { statusClasses } from './metrics-snapshot.js';
 import { CODES } from './status-codes.js';
 
 /**
@@ -37,6 +38,17 @@ export function requestFamilies(metrics: Metrics): readonly Family[] {
       'Failed requests, by the reason word of the access log and by who is at fault.',
       () => failures(metrics),
     ),
+    counter(
+      'lb_path_requests_total',
+      'Requests by the paths of metrics.paths, and by the class of the status; none: the client was sent nothing.',
+      () => pathResponses(metrics),
+    ),
+    {
+      name: 'lb_path_request_duration_seconds',
+      help: 'The same time as lb_request_duration_seconds, by the paths of metrics.paths.',
+      type: 'histogram',
+      read: () => pathDurations(metrics),
+    },
     counter(
       'lb_callback_failures_total',
       'Calls of observers, event listeners and the store for changes that threw; the first of each is a warning.',
@@ -76,6 +88,17 @@ function* responses({ routes }: Metrics): Generator<Sample> {
 
 function* durations({ routes }: Metrics): Generator<Sample> {
   for (const { name, duration } of routes) yield* durationsOf({ route: name }, [duration]);
+}
+
+function* pathResponses({ paths }: Metrics): Generator<Sample> {
+  for (const { path, classes } of paths) {
+    for (const [code, value] of Object.entries(statusClasses(classes)))
+      if (value > 0) yield { labels: { path, code }, value };
+  }
+}
+
+function* pathDurations({ paths }: Metrics): Generator<Sample> {
+  for (const { path, duration } of paths) yield* durationsOf({ path }, [duration]);
 }
 
 function* failures({ reasons }: Metrics): Generator<Sample> {

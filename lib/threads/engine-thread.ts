@@ -136,6 +136,7 @@ export class EngineThread {
     this.#certificates.install(atOnce(this.#whileBeating(this.#certificates.prepare(certificates))));
     for (const news of this.#start.certificates.news) this.#certificates.take(news);
     this.#figures.watch(this.#engine);
+    this.#figures.measure(config.measuredPaths);
     this.#port.on('message', (command: Command) => {
       this.#waiting.push(command);
       this.#followWaiting();
@@ -330,6 +331,7 @@ export class EngineThread {
     const { left, old } = this.#routed.install(prepared);
     this.#certificates.install(tables);
     this.#engine.install(prepared.snapshot);
+    this.#figures.measure(prepared.snapshot.config.measuredPaths);
     this.#preparation = null;
     inLaterSlices(this.#afterInstall(prepared.snapshot, old, left));
   }

@@ -3,7 +3,9 @@ import { FAILURES } from '../base/failure.js';
 import type { NumberReader, NumberWriter } from '../base/number-stream.js';
 import type { Observer, Reason, RequestRecord } from '../base/observer.js';
 import type { Steps } from '../base/slices.js';
+import type { MeasuredPath } from '../config/types.js';
 import { isFailure } from '../observe/failures.js';
+import { MeasuredPaths } from '../observe/measured-paths.js';
 import {
   BUCKETS,
   bucketOf,
@@ -13,8 +15,8 @@ import {
   middleOf,
   type Names,
   NO_ROUTE,
-  OTHER_NAME,
 } from '../observe/metrics.js';
+import { OTHER_NAME } from '../observe/metrics-snapshot.js';
 import { CODES, STATUS_INDEXES } from '../observe/status-codes.js';
 
 /** The kinds of entries of a report about requests. */
@@ -24,6 +26,8 @@ const REASON = 3;
 const TOTALS = 4;
 const FORGET_ROUTE = 5;
 const FORGET_SERVER = 6;
+const PATH = 7;
+const FORGET_PATH = 8;
 
 const REASONS = Object.keys(FAILURES) as readonly Reason[];
 const indexes: ReadonlyMap<Reason, number> = new Map(REASONS.map((reason, index) => [reason, index]));
@@ -32,6 +36,8 @@ const indexes: ReadonlyMap<Reason, number> = new Map(REASONS.map((reason, index)
 export interface NewNames {
   readonly routes: readonly string[];
   readonly servers: readonly string[];
+  /** Of `metrics.paths`. */
+  readonly paths: readonly string[];
 }
 
 /** What was counted under one name since the last report. */
@@ -53,6 +59,12 @@ class RouteEntry extends Entry {
   requests = 0;
   bytesIn = 0;
   bytesOut = 0;
+}
+
+class PathEntry extends Entry {
+  /** By the first digit of the status. */
+  readonly classes = new Float64Array(10);
+  readonly duration = new Histogram();
 }
 
 /** The entries of one kind, by name, and those that have changed. */
@@ -125,6 +137,8 @@ class Entries<E extends Entry> {
 export class RequestTally implements Observer {
   readonly #routes = new Entries(RouteEntry);
   readonly #servers = new Entries(Entry);
+  readonly #paths = new Entries(PathEntry);
+  #measured: MeasuredPaths | null = null;
   readonly #reasons = new Float64Array(REASONS.length);
   readonly #totals = { requests: 0, errors: 0, cut: 0 };
 
@@ -141,6 +155,11 @@ export class RequestTally implements Observer {
       if (reason === 'shutdown' && status !== 101) this.#totals.cut++;
     }
     if (isFailure(record)) this.#totals.errors++;
+    if (this.#measured !== null) {
+      const path = this.#paths.changed(this.#measured.labelOf(record.target));
+      path.classes[(status / 100) | 0]!++;
+      if (status !== 101) path.duration.observe(durationMs);
+    }
     // An upgraded connection may last for hours; that is not a latency.
     if (status !== 101) {
       route.duration.observe(durationMs);
@@ -153,6 +172,12 @@ export class RequestTally implements Observer {
     }
   }
 
+  /** From now on requests are counted by these paths. */
+  measure(paths: readonly MeasuredPath[]): void {
+    this.#measured = MeasuredPaths.of(paths);
+    this.#paths.retain(new Set(paths.map(({ label }) => label)));
+  }
+
   /** Forgets all routes and servers except these. */
   retain(routes: Names, servers: Names): void {
     this.#routes.retain(routes);
@@ -160,12 +185,16 @@ export class RequestTally implements Observer {
   }
 
   get hasChanges(): boolean {
-    return this.#routes.hasChanges || this.#servers.hasChanges;
+    return this.#routes.hasChanges || this.#servers.hasChanges || this.#paths.hasChanges;
   }
 
   /** The names of what was written so far. */
   takeNames(): NewNames {
-    return { routes: this.#routes.takeNames(), servers: this.#servers.takeNames() };
+    return {
+      routes: this.#routes.takeNames(),
+      servers: this.#servers.takeNames(),
+      paths: this.#paths.takeNames(),
+    };
   }
 
   /** Writes what was counted since the last report. */
@@ -178,6 +207,7 @@ export class RequestTally implements Observer {
       writeServer(server, numbers);
       yield;
     }
+    for (const path of this.#paths.takeChanged()) writePath(path, numbers);
     this.#writeTotals(numbers);
   }
 
@@ -224,6 +254,19 @@ function writeRoute(route: RouteEntry, numbers: NumberWriter): void {
   numbers.write(route.index);
 }
 
+function writePath(path: PathEntry, numbers: NumberWriter): void {
+  path.isChanged = false;
+  numbers.write(PATH);
+  numbers.write(path.index);
+  numbers.write(path.duration.sum);
+  numbers.takeSparse(path.classes);
+  numbers.takeSparse(path.duration.counts);
+  path.duration.sum = 0;
+  if (!path.isForgotten) return;
+  numbers.write(FORGET_PATH);
+  numbers.write(path.index);
+}
+
 function writeServer(server: Entry, numbers: NumberWriter): void {
   server.isChanged = false;
   numbers.write(SERVER);
@@ -247,6 +290,7 @@ export class TallyReader {
   readonly #metrics: Metrics;
   readonly #routes = new NameTable();
   readonly #servers = new NameTable();
+  readonly #paths = new NameTable();
   readonly #latencies = new Uint32Array(BUCKETS);
   #requests = 0;
   #errors = 0;
@@ -255,7 +299,8 @@ export class TallyReader {
     this.#metrics = metrics;
   }
 
-  learn({ routes, servers }: NewNames): void {
+  learn({ routes, servers, paths }: NewNames): void {
+    this.#paths.add(paths);
     this.#routes.add(routes);
     this.#servers.add(servers);
   }
@@ -270,6 +315,9 @@ export class TallyReader {
       case SERVER:
         metrics.includeServer(this.#servers.of(numbers.read()), numbers);
         return true;
+      case PATH:
+        metrics.includePath(this.#paths.of(numbers.read()), numbers);
+        return true;
       case REASON:
         metrics.includeReason(REASONS[numbers.read()] as Reason, numbers.read());
         return true;
@@ -280,6 +328,9 @@ export class TallyReader {
         return true;
       case FORGET_ROUTE:
         this.#routes.forget(numbers.read());
+        return true;
+      case FORGET_PATH:
+        this.#paths.forget(numbers.read());
         return true;
       case FORGET_SERVER:
         this.#servers.forget(numbers.read());

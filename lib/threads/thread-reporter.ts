@@ -3,6 +3,7 @@ import { NumberWriter } from '../base/number-stream.js';
 import type { BalancerEvent, Observer, RequestRecord } from '../base/observer.js';
 import { atOnce, Slice, type Steps } from '../base/slices.js';
 import type { Clock } from '../base/timer-wheel.js';
+import type { MeasuredPath } from '../config/types.js';
 import { takeRefusals } from '../firewall/verdict.js';
 import { Failures } from '../observe/failures.js';
 import type { Names } from '../observe/metrics.js';
@@ -89,6 +90,11 @@ export class ThreadReporter implements Observer {
 
   event(event: BalancerEvent): void {
     if (isOfEngine(event)) this.#port.postMessage({ kind: 'event', event });
+  }
+
+  /** From now on requests are counted by these paths too. */
+  measure(paths: readonly MeasuredPath[]): void {
+    this.#requests.measure(paths);
   }
 
   /** Forgets all routes and servers except these. */

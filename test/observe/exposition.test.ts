@@ -110,6 +110,7 @@ function* lookAtLive(): Steps<LiveBalancer> {
 
 async function exposed(): Promise<string> {
   const metrics = new Metrics();
+  metrics.measure(createConfig({ metrics: { paths: ['/api', '~ "\\d'] } }).measuredPaths);
   for (const durationMs of [0.5, 1, 3, 20_000]) metrics.requestSettled(recordOf({ durationMs, bytesIn: 5 }));
   metrics.requestSettled(recordOf({ route: NASTY, status: 502, reason: 'connect_refused' }));
   metrics.reloaded(false);

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { BOUNDS, Histogram } from '../../lib/base/collections.js';
-import { Metrics, NO_ROUTE, OTHER_NAME, RecentLatency } from '../../lib/observe/metrics.js';
+import { Metrics, NO_ROUTE, RecentLatency } from '../../lib/observe/metrics.js';
+import { OTHER_NAME } from '../../lib/observe/metrics-snapshot.js';
 import { CODES, STATUS_INDEXES } from '../../lib/observe/status-codes.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { recordOf } from './record.js';

@@ -111,7 +111,7 @@ t.test('only routes that had requests are reported, and each name is told once',
   const writer = new NumberWriter();
   atOnce(tally.write(writer));
   t.ok(writer.length < 40, `${writer.length} numbers`);
-  t.same(tally.takeNames(), { routes: [], servers: [] });
+  t.same(tally.takeNames(), { routes: [], servers: [], paths: [] });
 });
 
 t.test('a route that is forgotten is counted again under a new number', async (t) => {

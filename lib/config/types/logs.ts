@@ -1,3 +1,4 @@
+import type { PathPattern } from '../pattern.js';
 import type { AccessLogField, AccessLogFormat } from '../settings.js';
 import type { StatusRange } from './values.js';
 
@@ -55,6 +56,13 @@ export interface CollectorConfig {
   readonly timeout: number;
   /** The authorities that the certificate of an https URL is verified with, in PEM; null: those of the system. */
   readonly pem: string | null;
+}
+
+/** A path of `metrics.paths`. */
+export interface MeasuredPath {
+  /** As written: the label of what is counted. */
+  readonly label: string;
+  readonly pattern: PathPattern;
 }
 
 export interface MetricsConfig {
