@@ -34,12 +34,25 @@ t.test('what a test file writes to both outputs is kept', async (t) => {
 });
 
 t.test('a test file that hangs is ended', async (t) => {
-  const { fault } = await run('for (;;);', 100);
+  const { fault } = await run('for (;;);', 100, 200);
   t.equal(fault, 'it did not end within 0.1 s');
 });
 
+t.test('a test file fails that leaves a process running with its outputs', async (t) => {
+  const sleeper = "require('node:child_process').spawn('sleep', ['20'], { stdio: 'inherit' })";
+  const since = performance.now();
+  const { fault, counts } = await run(
+    `const child = ${sleeper}; child.unref(); console.error(child.pid); ${PASSED}`,
+    20_000,
+    200,
+  );
+  t.equal(fault, 'a process that it started still runs');
+  t.equal(counts.pass, 2);
+  t.ok(performance.now() - since < 15_000, 'the run goes on without it');
+});
+
 t.test('a test file may ask for another time than that of all', async (t) => {
-  const { fault } = await run('process.send({ setTimeout: 50 }); setInterval(() => {}, 1000)', 60_000);
+  const { fault } = await run('process.send({ setTimeout: 50 }); setInterval(() => {}, 1000)', 60_000, 200);
   t.equal(fault, 'it did not end within 0.05 s');
 });
 
@@ -56,6 +69,6 @@ t.test('each test file is in one set, and a folder that is named has both', (t) 
   t.end();
 });
 
-function run(source: string, timeoutMs = 20_000): ReturnType<typeof runTestFile> {
-  return runTestFile([process.execPath, '--eval', source], timeoutMs, 0);
+function run(source: string, timeoutMs = 20_000, graceMs = 5_000): ReturnType<typeof runTestFile> {
+  return runTestFile([process.execPath, '--eval', source], timeoutMs, graceMs);
 }

@@ -29,6 +29,7 @@ export interface FileOutcome {
  *
  * `timeoutMs` is the most it may take, unless it asks for another time (`t.setTimeout`, of which tap tells the parent process; 0
  * is no limit). When that has passed for `graceMs` it gets SIGALRM, for which tap reports what it waits for, and SIGKILL if that does not end it.
+ * A process that it has left running with its outputs fails it after `graceMs` too.
  */
 export function runTestFile(
   command: readonly string[],
@@ -71,6 +72,16 @@ export function runTestFile(
       fault ||= `it could not be started: ${error.message}`;
       // Without a process there is no `close`.
       if (child.pid === undefined) settle(null, null);
+    });
+    // The outputs close with the last process that has them. One that a test has left running would keep them open for ever.
+    child.on('exit', (status, signal) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        fault ||= 'a process that it started still runs';
+        child.stdout?.destroy();
+        child.stderr?.destroy();
+        settle(status, signal);
+      }, graceMs);
     });
     child.on('close', settle);
 
