@@ -24,7 +24,7 @@ interface Finished {
 
 /** Why compose can't be used here, as compose.sh says it; undefined if it can. */
 export async function whyNoCompose(): Promise<string | undefined> {
-  const { code, stderr } = await run(SCRIPT, ['version'], process.env);
+  const { code, stderr } = await runCommand(SCRIPT, ['version'], process.env);
   if (code === UNAVAILABLE) return stderr.trim();
   if (code !== 0) throw new Error(`compose.sh version: ${stderr}`);
   return undefined;
@@ -71,7 +71,7 @@ export class ComposeSet {
 
   /** Runs compose with these arguments and gives its stdout; rejects with its stderr if it fails. */
   async compose(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await run(SCRIPT, args, this.#env);
+    const { code, stdout, stderr } = await runCommand(SCRIPT, args, this.#env);
     if (code !== 0) throw new Error(`compose ${args.join(' ')} exited with ${code}: ${stderr}`);
     return stdout;
   }
@@ -106,7 +106,7 @@ export class LabelledSet {
 
   /** A container outside of compose, with these labels, that never becomes healthy. Returns its id. */
   async startSick(...labels: readonly string[]): Promise<string> {
-    const { stdout: image } = await run(BASE_IMAGE, [], process.env);
+    const { stdout: image } = await runCommand(BASE_IMAGE, [], process.env);
     const marks = labels.flatMap((label) => ['--label', label]);
     const health = ['--health-cmd', 'exit 1', '--health-interval', '1s', '--health-retries', '1'];
     const mount = ['--volume', `${PROJECT}:/app:ro`];
@@ -119,10 +119,33 @@ export class LabelledSet {
     await docker('rm', '--force', id);
   }
 
+  /** When each container of the set started, and when it wrote its first line, in ms since the epoch. */
+  async times(): Promise<readonly ContainerTimes[]> {
+    const project = `label=com.docker.compose.project=${this.#env.COMPOSE_PROJECT_NAME}`;
+    const list = await docker('ps', '--quiet', '--filter', project);
+    const ids = list.split('\n').filter((id) => id !== '');
+    return Promise.all(ids.map(timesOf));
+  }
+
   async #compose(...args: string[]): Promise<void> {
-    const { code, stderr } = await run(SCRIPT, args, this.#env);
+    const { code, stderr } = await runCommand(SCRIPT, args, this.#env);
     if (code !== 0) throw new Error(`compose ${args.join(' ')} exited with ${code}: ${stderr}`);
   }
+}
+
+/** Of one container, by the clock of this machine. */
+export interface ContainerTimes {
+  /** As the container is called by its program. */
+  readonly id: string;
+  readonly started: number;
+  readonly listens: number;
+}
+
+async function timesOf(id: string): Promise<ContainerTimes> {
+  const started = Date.parse((await docker('inspect', '--format', '{{.State.StartedAt}}', id)).trim());
+  const { stdout, stderr } = await runCommand('docker', ['logs', '--timestamps', id], process.env);
+  const [time = ''] = `${stdout}${stderr}`.split(' ', 1);
+  return { id, started, listens: Date.parse(time) };
 }
 
 /** A network of containers, in which this machine has the first address of the subnet. */
@@ -142,7 +165,7 @@ export class ContainerNetwork {
 
   /** Runs a script in a container that has `address`, and gives its stdout. */
   async node(address: string, script: string): Promise<string> {
-    const { stdout: image } = await run(BASE_IMAGE, [], process.env);
+    const { stdout: image } = await runCommand(BASE_IMAGE, [], process.env);
     const where = ['--network', this.#name, '--ip', address];
     return docker('run', '--rm', '--read-only', ...where, image.trim(), 'node', '-e', script);
   }
@@ -153,12 +176,17 @@ export class ContainerNetwork {
 }
 
 async function docker(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await run('docker', args, process.env);
+  const { code, stdout, stderr } = await runCommand('docker', args, process.env);
   if (code !== 0) throw new Error(`docker ${args[0]} exited with ${code}: ${stderr}`);
   return stdout;
 }
 
-async function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Finished> {
+/** Runs a command to its end. */
+export async function runCommand(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<Finished> {
   const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
