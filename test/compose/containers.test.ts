@@ -119,7 +119,8 @@ t.test(
 
     await set.scale(5);
     t.equal((await answering(port, 5)).size, 5);
-    t.match(program.stderr, /mango-5 came/);
+    // Called by its address where somebody else on this machine has a mango-5.
+    t.ok(program.stderr.includes(`docker route ${HOST}: `), 'and it says who came');
 
     const failed: string[] = [];
     let answered = 0;
