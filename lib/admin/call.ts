@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GrowingBuffer } from '../base/bytes.js';
+import { type Fields, isRecord } from '../base/json.js';
 import { Slice } from '../base/slices.js';
 import { snakeKey } from '../config/key-names.js';
 import { ApiError } from './api-error.js';
@@ -135,7 +136,7 @@ const MAX_BODY_BYTES = 64 * 1024;
 const EXAMPLE = { hint: 'Send an object such as {"state":"drain"}; /api/openapi.json describes each.' };
 
 /** The JSON object in the body of a request. Throws an ApiError if it is not JSON, not an object, or too long. */
-export async function readObject(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
+export async function readObject(request: IncomingMessage): Promise<Fields> {
   const [type = ''] = (request.headers['content-type'] ?? '').split(';');
   if (type.trim().toLowerCase() !== 'application/json')
     throw new ApiError(415, 'unsupported_media_type', 'expected a body of JSON', {
@@ -148,9 +149,8 @@ export async function readObject(request: IncomingMessage): Promise<Readonly<Rec
   } catch (error) {
     throw new ApiError(400, 'bad_request', `not JSON: ${(error as Error).message}`, EXAMPLE);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new ApiError(400, 'bad_request', 'expected a JSON object', EXAMPLE);
-  return value as Readonly<Record<string, unknown>>;
+  if (!isRecord(value)) throw new ApiError(400, 'bad_request', 'expected a JSON object', EXAMPLE);
+  return value;
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {

@@ -1,3 +1,4 @@
+import { isRecord } from '../base/json.js';
 import { nearest } from '../base/nearest.js';
 import { resolved, type Schema, schema } from './schema.js';
 
@@ -130,9 +131,7 @@ function lastWord(key: string): string {
 }
 
 function isEmptyMap(value: unknown): boolean {
-  return (
-    typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0
-  );
+  return isRecord(value) && Object.keys(value).length === 0;
 }
 
 /** A value as YAML on one line. */

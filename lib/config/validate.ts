@@ -1,4 +1,5 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { isRecord } from '../base/json.js';
 import { suggest } from '../base/nearest.js';
 import { adviseUnit } from '../base/units.js';
 import type { Finding } from './problems.js';
@@ -141,15 +142,11 @@ function resolve(property: Schema | undefined): Schema | undefined {
 }
 
 function adviseValue(error: ErrorObject): string {
-  const [hole, ...others] = isMap(error.data) ? Object.entries(error.data) : [];
+  const [hole, ...others] = isRecord(error.data) ? Object.entries(error.data) : [];
   if (hole && others.length === 0 && hole[1] === null) return `Put it in quotes: "{${hole[0]}}".`;
   if (/\bduration\b/.test((error.parentSchema as Schema).expected ?? '')) return adviseUnit(error.data);
   if (error.keyword !== 'enum' || typeof error.data !== 'string') return '';
   return suggest(error.data, (error.params.allowedValues as unknown[]).map(String));
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** A JSON pointer as a path; `0` is an index only where there is a list. */

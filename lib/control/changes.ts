@@ -1,3 +1,4 @@
+import { type Fields, isRecord } from '../base/json.js';
 import type { Availability } from '../base/observer.js';
 import { atOnce, type Steps } from '../base/slices.js';
 import { ValueError } from '../base/units.js';
@@ -108,8 +109,6 @@ export function readChanges(text: string): Changes {
   };
 }
 
-type JsonRecord = Readonly<Record<string, unknown>>;
-
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -143,8 +142,8 @@ function readMaintenance(value: unknown): readonly HostMaintenance[] {
   return value.map(({ host, since, until, allow }: HostMaintenance) => ({ host, since, until, allow }));
 }
 
-function asRecord(value: unknown, what: string): JsonRecord {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonRecord;
+function asRecord(value: unknown, what: string): Fields {
+  if (isRecord(value)) return value;
   throw new ValueError(`${what} is not a map`);
 }
 

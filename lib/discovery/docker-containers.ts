@@ -1,4 +1,4 @@
-import { isRecord } from './json.js';
+import { isRecord } from '../base/json.js';
 
 export type ContainerHealth = 'none' | 'starting' | 'healthy' | 'unhealthy';
 

@@ -1,4 +1,4 @@
-import { isRecord } from './json.js';
+import { isRecord } from '../base/json.js';
 
 /** What an engine tells of a container or a network. */
 export interface DockerEvent {

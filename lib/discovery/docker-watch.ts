@@ -1,10 +1,10 @@
 import { constants } from 'node:os';
+import { isRecord } from '../base/json.js';
 import { Deadline, type TimerWheel } from '../base/timer-wheel.js';
 import type { Cancellable, DockerClient } from './docker-client.js';
 import { type Container, parseContainers } from './docker-containers.js';
 import { type DockerEvent, DockerEventReader } from './docker-events.js';
 import { DockerFleet } from './docker-fleet.js';
-import { isRecord } from './json.js';
 
 /** Who wants to know which containers there are. */
 export interface FleetListener {

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
+import { type Fields, mapOf } from '../base/json.js';
 import { ValueError } from '../base/units.js';
 import type { DnsFamily } from '../config/types.js';
 import { addressText } from './addresses.js';
 import type { DiscoveredServer } from './contract.js';
-import { type Fields, mapOf } from './json.js';
 
 /**
  * ready: it gets new requests. leaving: it is terminating and still answers, so it gets new requests only while nobody is

@@ -1,9 +1,9 @@
 import { dirname, resolve } from 'node:path';
+import { type Fields, mapOf } from '../base/json.js';
 import { ValueError } from '../base/units.js';
 import { LineIndex } from '../config/line-index.js';
 import { loadTree } from '../config/load.js';
 import { toValue } from '../config/tree.js';
-import { type Fields, mapOf } from './json.js';
 
 /** With the certificates of some hundred clusters in it. */
 export const MOST_KUBECONFIG_BYTES = 4 * 1024 * 1024;

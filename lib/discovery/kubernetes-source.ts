@@ -1,9 +1,9 @@
+import { mapOf } from '../base/json.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import { ValueError } from '../base/units.js';
 import type { KubernetesSourceConfig } from '../config/types.js';
 import type { Source, SourceListener } from './contract.js';
 import { parseSlice, type Slice, type SliceServers, serversOf } from './endpoint-slices.js';
-import { mapOf } from './json.js';
 import { JsonLines } from './json-lines.js';
 import { accessReader, type PodSurroundings } from './kubernetes-access.js';
 import { type AnswerListener, KubernetesClient, oneLine } from './kubernetes-client.js';

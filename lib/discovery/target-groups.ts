@@ -1,10 +1,10 @@
 import { parseAddress } from '../base/address.js';
+import { isRecord } from '../base/json.js';
 import { ValueError } from '../base/units.js';
 import { LineIndex } from '../config/line-index.js';
 import { loadTree } from '../config/load.js';
 import { formatPath, locate, type Path, toValue } from '../config/tree.js';
 import type { DiscoveredServer } from './contract.js';
-import { isRecord } from './json.js';
 
 /**
  * The format of Prometheus' file_sd and http_sd: a list of `{ targets: ["host:port", …], labels: { … } }`. Labels that

@@ -1,4 +1,4 @@
-import { ValueError } from '../base/units.js';
+import { ValueError } from './units.js';
 
 /** An object of JSON or YAML, of which nothing is known yet. */
 export type Fields = Readonly<Record<string, unknown>>;
