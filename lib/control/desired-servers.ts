@@ -4,8 +4,10 @@ import type { Availability } from '../base/observer.js';
 import type { Config, GroupConfig, ServerConfig } from '../config/types.js';
 import type { DiscoveredServer } from '../discovery/contract.js';
 import { AbsentServers } from './absent-servers.js';
+import { AddedServers } from './added-servers.js';
 import { type Changes, isWeight, type Move } from './changes.js';
 import { FileIndex, type Listing } from './file-index.js';
+import { LeftOutServers } from './left-out-servers.js';
 import { MaintainedHosts } from './maintained-hosts.js';
 import { type ProvidedChange, type ProvidedListing, ProvidedServers } from './provided-servers.js';
 import { amongOthers, isSame, readServer } from './server-entry.js';
@@ -13,16 +15,10 @@ import type { Entry, ServerList } from './server-list.js';
 import { entryNameOf, SeveralAddresses, splitHostOf } from './several-addresses.js';
 import { type NewServer, OperationError } from './status/operations.js';
 
-const NO_GROUPS: ReadonlySet<GroupConfig> = new Set();
 /** In place of the source of a server that none tells of at present. */
 const ABSENT = 'not there now';
 const NO_CHANGE: ResolvedChange = { groups: [], names: new Set() };
 const AVAILABILITIES: readonly Availability[] = ['ready', 'draining', 'maintenance'];
-
-/** A server that was added: with the settings in use, and as requested in `move`. */
-interface UsedMove extends Move {
-  readonly move: Move;
-}
 
 /** What other addresses of a host name have changed. */
 export interface ResolvedChange {
@@ -61,19 +57,11 @@ export class DesiredServers {
   readonly #availability = new Map<string, Availability>();
   /** The weights in the file of the servers in these two. */
   readonly #fileWeights = new Map<string, readonly number[]>();
-  readonly #added = new Set<Move>();
-  /** The added servers by group and by name, and their names by address. Lists are replaced, never modified. */
-  readonly #addedTo = new Map<GroupConfig, readonly ServerConfig[]>();
-  readonly #addedBy = new Map<string, readonly UsedMove[]>();
-  readonly #addedAt = new Map<string, string>();
-  /** By the name of a removed server: the groups of the file that list it and have it still, or again. */
-  readonly #removed = new Map<string, ReadonlySet<GroupConfig>>();
+  readonly #added = new AddedServers();
+  readonly #leftOut = new LeftOutServers();
   /** The hosts that operators have put into maintenance. */
   readonly maintenance = new MaintainedHosts();
   #provided: ProvidedServers;
-  /** By the name of a server that was removed, and that a source tells of: where it is left out. */
-  readonly #excluded = new Map<string, ReadonlyMap<GroupConfig, ServerConfig>>();
-
   readonly #several: SeveralAddresses;
   readonly #absent = new AbsentServers();
 
@@ -104,8 +92,10 @@ export class DesiredServers {
   /** The names of the entries with this host name. */
   *#entriesAt(host: string): Generator<string> {
     yield* this.#file.namesAtHost(host);
-    for (const [name, [first]] of this.#addedBy)
+    for (const name of this.#added.names) {
+      const [first] = this.#added.named(name);
       if (first !== undefined && !this.isListed(name) && splitHostOf(first.server) === host) yield name;
+    }
   }
 
   /** The names of the servers that an entry stands for; a server of one address has its own name alone. */
@@ -126,7 +116,7 @@ export class DesiredServers {
   /** The entry that a server is one address of, whether it is at present or may be again; null: it is none. */
   #entryOf(name: string): string | null {
     const entry = entryNameOf(name);
-    return entry !== null && (this.isListed(entry) || this.#addedBy.has(entry)) ? entry : null;
+    return entry !== null && (this.isListed(entry) || this.#added.has(entry)) ? entry : null;
   }
 
   /** The servers that sources have told of, without the changes of operators. */
@@ -145,7 +135,7 @@ export class DesiredServers {
     const change = this.#provided.set(source, servers);
     const names = new Set(change.names);
     const dropped: string[] = [];
-    if (this.#addedAt.size > 0)
+    if (!this.#added.isEmpty)
       for (const name of change.names)
         for (const listing of this.#provided.listingsOf(name)) this.#yieldTo(listing, names, dropped);
     return { ...change, names, dropped };
@@ -154,12 +144,12 @@ export class DesiredServers {
   /** Forgets that an operator added the server that a source tells of. */
   #yieldTo({ group, server, source }: ProvidedListing, names: Set<string>, dropped: string[]): void {
     const { name, address } = server;
-    const called = this.#addedAt.get(addressKey(address));
-    if (called === name) this.#forgetMovesOf(name, group);
+    const called = this.#added.nameAt(addressKey(address));
+    if (called === name) this.#added.remove(name, group);
     if (called === undefined || called === name) return;
     names.add(called);
     dropped.push(`${called} was added while running, and is dropped: ${source} tells of ${address.text}`);
-    this.#forgetMovesOf(called);
+    this.#added.remove(called);
   }
 
   get file(): FileIndex {
@@ -168,13 +158,11 @@ export class DesiredServers {
 
   /** The current servers of a group. */
   serversOf(group: GroupConfig): readonly ServerConfig[] {
-    const added = this.#addedTo.get(group);
-    const came = added === undefined ? undefined : this.#split(added);
-    const listed = this.#removedCount(group) === 0 ? group.servers : this.#notRemoved(group);
-    const stayed = this.#split(listed);
+    const added = this.#added.of(group);
+    const stayed = this.#split(this.#leftOut.listedIn(group));
     const provided = this.#providedTo(group);
-    if (came === undefined && provided.length === 0) return stayed;
-    return [...stayed, ...provided, ...(came ?? [])];
+    if (added.length === 0 && provided.length === 0) return stayed;
+    return [...stayed, ...provided, ...this.#split(added)];
   }
 
   #split(entries: readonly ServerConfig[]): readonly ServerConfig[] {
@@ -196,30 +184,13 @@ export class DesiredServers {
   }
 
   #providedTo(group: GroupConfig): readonly ServerConfig[] {
-    const list = this.#provided.of(group);
-    if (this.#excluded.size === 0) return list;
-    return list.filter(({ name }) => !this.#isExcluded(group, name));
-  }
-
-  #isExcluded(group: GroupConfig, name: string): boolean {
-    return this.#excluded.get(name)?.has(group) === true;
-  }
-
-  #notRemoved(group: GroupConfig): readonly ServerConfig[] {
-    return group.servers.filter(({ name }) => !this.#isRemoved(group, name));
+    return this.#leftOut.includedIn(group, this.#provided.of(group));
   }
 
   /** The number of servers of a group. */
   countOf(group: GroupConfig): number {
-    const listed = group.servers.length - this.#removedCount(group);
-    return listed + this.#providedTo(group).length + (this.#addedTo.get(group)?.length ?? 0);
-  }
-
-  #removedCount(group: GroupConfig): number {
-    if (this.#removed.size === 0) return 0;
-    let count = 0;
-    for (const { name } of group.servers) if (this.#isRemoved(group, name)) count++;
-    return count;
+    const listed = group.servers.length - this.#leftOut.countIn(group);
+    return listed + this.#providedTo(group).length + this.#added.of(group).length;
   }
 
   weightOf(server: ServerConfig): number {
@@ -256,8 +227,8 @@ export class DesiredServers {
 
   /** Does a server of this name serve in any route? */
   has(name: string): boolean {
-    if (this.#addedBy.has(name) || this.#listedBySources(name).length > 0) return true;
-    if ((this.#removed.get(name)?.size ?? this.#file.listingsOf(name).length) > 0) return true;
+    if (this.#added.has(name) || this.#listedBySources(name).length > 0) return true;
+    if (this.#leftOut.keptBy(name, this.#file.listingsOf(name)).length > 0) return true;
     return this.#isOneOfSeveral(name);
   }
 
@@ -268,26 +239,16 @@ export class DesiredServers {
 
   /** The groups that have an entry of this name, and the entry as each group has it. */
   listingsOf(name: string): readonly Listing[] {
-    const listed = this.#file.listingsOf(name);
-    const left = this.#removed.get(name);
-    const stayed = left === undefined ? listed : listed.filter(({ group }) => left.has(group));
-    const came = this.#addedBy.get(name);
+    const stayed = this.#leftOut.keptBy(name, this.#file.listingsOf(name));
     const provided = this.#listedBySources(name);
-    if (came === undefined && provided.length === 0) return stayed;
-    return [
-      ...stayed,
-      ...provided,
-      ...(came ?? []).flatMap(({ route, server }) => {
-        const group = this.#file.groupOf(route);
-        return group === null ? [] : [{ group, server, of: group.servers.length }];
-      }),
-    ];
+    const added = this.#added.named(name);
+    if (added.length === 0 && provided.length === 0) return stayed;
+    const came = added.map(({ group, server }) => ({ group, server, of: group.servers.length }));
+    return [...stayed, ...provided, ...came];
   }
 
   #listedBySources(name: string): readonly Listing[] {
-    const listed = this.#provided.listingsOf(name);
-    const without = this.#excluded.get(name);
-    return without === undefined ? listed : listed.filter(({ group }) => !without.has(group));
+    return this.#leftOut.includedBy(name, this.#provided.listingsOf(name));
   }
 
   /** undefined when the server is in no route. */
@@ -309,7 +270,7 @@ export class DesiredServers {
   *names(): Generator<string> {
     for (const name of this.#file.names) if (this.has(name)) yield name;
     for (const name of this.#provided.names) if (!this.isListed(name) && this.has(name)) yield name;
-    for (const name of this.#addedBy.keys())
+    for (const name of this.#added.names)
       if (!this.isListed(name) && this.#provided.listingsOf(name).length === 0) yield name;
   }
 
@@ -322,9 +283,9 @@ export class DesiredServers {
   *changedNames(): Generator<string> {
     yield* this.#weights.keys();
     yield* this.#availability.keys();
-    yield* this.#addedBy.keys();
-    yield* this.#removed.keys();
-    yield* this.#excluded.keys();
+    yield* this.#added.names;
+    yield* this.#leftOut.removedNames;
+    yield* this.#leftOut.excludedNames;
   }
 
   /** Sets the availability of every server of that name. Throws an OperationError for an unknown name or another word. */
@@ -407,15 +368,15 @@ export class DesiredServers {
   }
 
   #groupHas(group: GroupConfig, name: string): boolean {
-    if (this.#addedTo.get(group)?.some((server) => server.name === name)) return true;
+    if (this.#added.of(group).some((server) => server.name === name)) return true;
     if (this.#listedBySources(name).some((listing) => listing.group === group)) return true;
-    if (this.#isRemoved(group, name)) return false;
+    if (this.#leftOut.isRemoved(group, name)) return false;
     return this.#file.listingsOf(name).some((listing) => listing.group === group);
   }
 
   add({ group, server, asked, route, weight }: Addition): void {
-    if (this.#isRemoved(group, server.name)) this.#bringBack(server.name, group);
-    else if (!this.#include(server.name, group)) this.#addMove({ route, server: asked });
+    if (this.#leftOut.isRemoved(group, server.name)) this.#bringBack(server.name, group);
+    else if (!this.#include(server.name, group)) this.#added.add({ route, server: asked }, group);
     if (weight !== undefined) this.setWeight(server.name, weight);
   }
 
@@ -433,11 +394,10 @@ export class DesiredServers {
       );
     const listings = this.listingsOf(name);
     if (listings.some((listing) => this.#isAlone(listing))) this.#refuseEmpty(name, listings);
-    if (this.isListed(name)) this.#removed.set(name, NO_GROUPS);
+    if (this.isListed(name)) this.#leftOut.remove(name);
     const provided = this.#provided.listingsOf(name);
-    if (provided.length > 0)
-      this.#excluded.set(name, new Map(provided.map(({ group, server }) => [group, server])));
-    this.#forgetMovesOf(name);
+    if (provided.length > 0) this.#leftOut.exclude(name, provided);
+    this.#added.remove(name);
     for (const changed of [this.#weights, this.#availability]) {
       for (const server of this.#ofEntry(name, changed)) this.#forgetOwn(server, changed);
       changed.delete(name);
@@ -448,7 +408,7 @@ export class DesiredServers {
 
   /** Is it the last server of its group? The group is counted only if it may be. */
   #isAlone({ group, of }: Listing): boolean {
-    return of - this.#removed.size <= 1 && this.countOf(group) === 1;
+    return of - this.#leftOut.removedCount <= 1 && this.countOf(group) === 1;
   }
 
   #refuseEmpty(name: string, listings: readonly Listing[]): never {
@@ -466,7 +426,11 @@ export class DesiredServers {
    * and whether anything is different from before. `now`: ms since the epoch.
    */
   noteAbsent(now: number): { readonly expired: readonly string[]; readonly isChanged: boolean } {
-    const names = new Set([...this.#weights.keys(), ...this.#availability.keys(), ...this.#excluded.keys()]);
+    const names = new Set([
+      ...this.#weights.keys(),
+      ...this.#availability.keys(),
+      ...this.#leftOut.excludedNames,
+    ]);
     return this.#absent.look(names, (name) => this.#isThere(name), now);
   }
 
@@ -479,24 +443,21 @@ export class DesiredServers {
   forget(names: readonly string[]): void {
     for (const name of names) {
       for (const kept of [this.#weights, this.#availability, this.#fileWeights]) kept.delete(name);
-      this.#excluded.delete(name);
+      this.#leftOut.forgetExcluded(name);
       this.#absent.forget(name);
     }
   }
 
   /** The changes so far, for `restore` in another process. The returned object is not modified later. */
   get changes(): Changes {
-    const removed: Move[] = [];
-    for (const [name, groups] of this.#removed)
-      for (const { group, server } of this.#file.listingsOf(name))
-        if (!groups.has(group)) removed.push({ route: this.#file.routeOf(group), server });
-    for (const groups of this.#excluded.values())
-      for (const [group, server] of groups) removed.push({ route: this.#file.routeOf(group), server });
+    const removed = [...this.#leftOut.removedFrom(this.#file), ...this.#leftOut.excluded()].map(
+      ({ group, server }): Move => ({ route: this.#file.routeOf(group), server }),
+    );
     return {
       weights: new Map(this.#weights),
       availability: new Map(this.#availability),
       fileWeights: new Map(this.#fileWeights),
-      added: [...this.#added],
+      added: this.#added.moves,
       removed,
       maintenance: this.maintenance.list,
       absent: this.#absent.since,
@@ -514,7 +475,7 @@ export class DesiredServers {
     for (const name of [...weights.keys(), ...availability.keys()])
       this.#fileWeights.set(name, fileWeights.get(name) ?? this.#file.weightsOf(name));
     for (const move of added) this.#addMove(move);
-    this.#takeRemovals(removed);
+    this.#leftOut.restore(removed, this.#file);
     const dropped = [...ended, ...this.#followRemoved(), ...this.#followAdded(added), ...this.#followEdits()];
     for (const name of [...this.#fileWeights.keys()]) this.#forgetSettled(name);
     return dropped;
@@ -533,43 +494,15 @@ export class DesiredServers {
 
   #forgetAll(): void {
     for (const kept of [this.#weights, this.#availability, this.#fileWeights]) kept.clear();
-    for (const kept of [this.#removed, this.#excluded]) kept.clear();
-    this.#forgetAdded();
-  }
-
-  #forgetAdded(): void {
-    for (const kept of [this.#added, this.#addedTo, this.#addedBy, this.#addedAt]) kept.clear();
-  }
-
-  /** Keeps removals of servers that the file still lists in the same group. */
-  #takeRemovals(moves: readonly Move[]): void {
-    const taken = new Map<string, Set<GroupConfig>>();
-    const listed = new Map<string, ReadonlyMap<GroupConfig, ServerConfig>>();
-    for (const { route, server } of moves) {
-      const { name } = server;
-      const places =
-        listed.get(name) ?? new Map(this.#file.listingsOf(name).map((one) => [one.group, one.server]));
-      listed.set(name, places);
-      const group = this.#file.groupOf(route);
-      const there = group === null ? undefined : places.get(group);
-      if (group !== null && there === undefined && group.providers.length > 0)
-        this.#excluded.set(name, new Map(this.#excluded.get(name)).set(group, server));
-      if (group === null || there === undefined || !isSame(there, server)) continue;
-      const groups = taken.get(name) ?? new Set();
-      groups.add(group);
-      taken.set(name, groups);
-    }
-    for (const [name, groups] of taken) {
-      const left = this.#file.listingsOf(name).filter(({ group }) => !groups.has(group));
-      this.#removed.set(name, new Set(left.map(({ group }) => group)));
-    }
+    this.#leftOut.clear();
+    this.#added.clear();
   }
 
   /** Restores the servers of groups that would be empty. */
   #followRemoved(): readonly string[] {
     const emptied = new Set<GroupConfig>();
     // Sources may not have answered yet, and their groups may be empty.
-    for (const name of this.#removed.keys())
+    for (const name of this.#leftOut.removedNames)
       for (const { group } of this.#file.listingsOf(name))
         if (group.providers.length === 0 && this.countOf(group) === 0) emptied.add(group);
     if (emptied.size === 0) return [];
@@ -587,24 +520,17 @@ export class DesiredServers {
 
   /** A server that was left out is used again when its source tells of it. Returns false if it was not left out. */
   #include(name: string, group: GroupConfig): boolean {
-    const groups = this.#excluded.get(name);
-    if (groups?.has(group) !== true) return false;
-    const others = new Map(groups);
-    others.delete(group);
-    if (others.size > 0) this.#excluded.set(name, others);
-    else this.#excluded.delete(name);
+    if (!this.#leftOut.include(name, group)) return false;
     return this.#provided.listingsOf(name).some((listing) => listing.group === group);
   }
 
   #bringBack(name: string, group: GroupConfig): void {
-    const left = new Set(this.#removed.get(name)).add(group);
-    if (left.size < this.#file.listingsOf(name).length) this.#removed.set(name, left);
-    else this.#removed.delete(name);
+    this.#leftOut.bringBack(name, group, this.#file.listingsOf(name).length);
   }
 
   #followAdded(added: readonly Move[]): readonly string[] {
     const dropped: string[] = [];
-    this.#forgetAdded();
+    this.#added.clear();
     for (const move of added) {
       const { route, server } = move;
       const group = this.#file.groupOf(route);
@@ -612,7 +538,7 @@ export class DesiredServers {
       if (group === null || why !== '')
         dropped.push(`${server.name} was added to ${route}, and is dropped: ${why}`);
       else if (this.#listed(group, server) !== undefined) this.#handOver(server);
-      else this.#addMove(move);
+      else this.#added.add(move, group);
     }
     return dropped;
   }
@@ -656,14 +582,14 @@ export class DesiredServers {
   /** Forgets changes that the file now contains, and those of a server that is gone. */
   #forgetSettled(name: string): void {
     // A source may tell of it later, and a host name may have its address later.
-    const mayReturn = this.#file.sources.size > 0 && !this.#isLeftOut(name);
+    const mayReturn = this.#file.sources.size > 0 && !this.#leftOut.has(name);
     const isGone = !this.has(name) && !mayReturn && this.#entryOf(name) === null;
     if (isGone) this.#availability.delete(name);
     const weight = this.#weights.get(name);
     if (weight !== undefined) {
       const listed = [...this.#listedWeights(name), ...this.#providedWeights(name)];
       const isListed = listed.length > 0 && listed.every((one) => one === weight);
-      if (isGone || (isListed && !this.#addedBy.has(name))) this.#weights.delete(name);
+      if (isGone || (isListed && !this.#added.has(name))) this.#weights.delete(name);
     }
     if (!this.#weights.has(name) && !this.#availability.has(name)) this.#fileWeights.delete(name);
   }
@@ -678,10 +604,6 @@ export class DesiredServers {
 
   #providedWeights(name: string): readonly number[] {
     return this.#provided.listingsOf(name).map(({ server }) => server.weight);
-  }
-
-  #isLeftOut(name: string): boolean {
-    return this.#removed.has(name) || this.#excluded.has(name);
   }
 
   /** All servers at this moment. */
@@ -709,20 +631,17 @@ export class DesiredServers {
         `availability of ${name}: ${availability} (${origin === ABSENT ? origin : `${origin}: ready`})`,
       );
     }
-    for (const { route, server } of this.#added) {
+    for (const { route, server } of this.#added.moves) {
       const where =
         server.name === server.address.text ? server.name : `${server.name} ${server.address.text}`;
       lines.push(`servers of ${route}: ${where} with weight ${this.weightOf(server)} (file: not there)`);
     }
-    for (const [name, left] of this.#removed)
-      for (const { group } of this.#file.listingsOf(name))
-        if (!left.has(group))
-          lines.push(`servers of ${this.#file.routeOf(group)}: without ${name} (file: there)`);
-    for (const [name, groups] of this.#excluded) {
-      const origin = this.#originOf(name);
+    for (const { group, server } of this.#leftOut.removedFrom(this.#file))
+      lines.push(`servers of ${this.#file.routeOf(group)}: without ${server.name} (file: there)`);
+    for (const { group, server } of this.#leftOut.excluded()) {
+      const origin = this.#originOf(server.name);
       const there = origin === ABSENT ? origin : `${origin}: there`;
-      for (const group of groups.keys())
-        lines.push(`servers of ${this.#file.routeOf(group)}: without ${name} (${there})`);
+      lines.push(`servers of ${this.#file.routeOf(group)}: without ${server.name} (${there})`);
     }
     for (const { host } of this.maintenance.list) lines.push(`maintenance of ${host} (file: none)`);
     return lines;
@@ -732,44 +651,12 @@ export class DesiredServers {
   #originOf(name: string): string {
     if (this.isFromFile(name)) return 'file';
     const source = this.#provided.listingsOf(name)[0]?.source;
-    return source ?? (this.#addedBy.has(name) || this.#file.sources.size === 0 ? 'file' : ABSENT);
-  }
-
-  #isRemoved(group: GroupConfig, name: string): boolean {
-    return this.#removed.get(name)?.has(group) === false;
+    return source ?? (this.#added.has(name) || this.#file.sources.size === 0 ? 'file' : ABSENT);
   }
 
   #addMove(move: Move): void {
-    const { route, server } = move;
-    const group = this.#file.groupOf(route);
-    if (group === null) return;
-    const used = amongOthers(server, group.servers);
-    this.#added.add(move);
-    this.#addedTo.set(group, [...(this.#addedTo.get(group) ?? []), used]);
-    const added = { route, server: used, move };
-    this.#addedBy.set(server.name, [...(this.#addedBy.get(server.name) ?? []), added]);
-    this.#addedAt.set(addressKey(server.address), server.name);
-  }
-
-  /** Of all groups, or of one. */
-  #forgetMovesOf(name: string, only: GroupConfig | null = null): void {
-    const kept: UsedMove[] = [];
-    for (const used of this.#addedBy.get(name) ?? []) {
-      const group = this.#file.groupOf(used.route);
-      if (only !== null && group !== only) {
-        kept.push(used);
-        continue;
-      }
-      this.#added.delete(used.move);
-      this.#addedAt.delete(addressKey(used.server.address));
-      if (group === null) continue;
-      const others = (this.#addedTo.get(group) ?? []).filter((server) => server !== used.server);
-      if (others.length > 0) this.#addedTo.set(group, others);
-      else this.#addedTo.delete(group);
-    }
-    for (const { server } of kept) this.#addedAt.set(addressKey(server.address), name);
-    if (kept.length > 0) this.#addedBy.set(name, kept);
-    else this.#addedBy.delete(name);
+    const group = this.#file.groupOf(move.route);
+    if (group !== null) this.#added.add(move, group);
   }
 
   #expect(name: string): void {
@@ -796,7 +683,7 @@ export class DesiredServers {
 
   /** The name of the server at an address, even a removed one: the file still lists it, so its name is in use. */
   #nameAt(address: string): string | undefined {
-    return this.#file.nameAt(address) ?? this.#provided.nameAt(address) ?? this.#addedAt.get(address);
+    return this.#file.nameAt(address) ?? this.#provided.nameAt(address) ?? this.#added.nameAt(address);
   }
 
   /** Why a server can't be added beside the others; empty when it can. */
@@ -807,7 +694,7 @@ export class DesiredServers {
     const namesake =
       this.#file.listingsOf(name)[0]?.server ??
       this.#provided.listingsOf(name)[0]?.server ??
-      this.#addedBy.get(name)?.[0]?.server;
+      this.#added.named(name)[0]?.server;
     return namesake === undefined || addressKey(namesake.address) === key
       ? ''
       : `${name} is the name of ${namesake.address.text}`;
