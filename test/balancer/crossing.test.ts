@@ -6,6 +6,7 @@ import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
 import { OK } from '../support/http.js';
 import { turns } from '../support/loop-ticks.js';
+import { SWITCHED } from '../support/thread-switch.js';
 
 const LATE = 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
 
@@ -54,18 +55,20 @@ t.test('an observer may stop the balancer when it is told of a request', async (
   t.teardown(() => server.close());
   let told = 0;
   const config = createConfig({ listen: '127.0.0.1:0', servers: [server.address], health_check: false });
-  const balancer = createBalancer(config, {
+  const stopping = {
     requestSettled: () => {
       told++;
       balancer.stop();
     },
-  });
+  };
+  const balancer = createBalancer(config, stopping, SWITCHED);
   await balancer.start();
   const [address] = balancer.addresses;
   const client = await RawClient.connect(address?.kind === 'tcp' ? address.port : 0);
   t.teardown(() => client.destroy());
   client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   t.notMatch(await client.toEnd(), /503/, 'it is not answered twice');
+  await balancer.ended;
   await turns();
   t.equal(told, 1);
 });

@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { createBalancer } from '../../lib/balancer.js';
+import { type Balancer, createBalancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
 import { type Changes, readChanges, writeChanges } from '../../lib/control/changes.js';
 import { startBalancer } from '../support/balancer.js';
@@ -10,6 +10,7 @@ import { GET } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { until } from '../support/loop-ticks.js';
 import { type NamedOrigin, namedOrigins } from '../support/named-origins.js';
+import { SWITCHED } from '../support/thread-switch.js';
 
 let folders = 0;
 const roots = new WeakMap<Test, string>();
@@ -38,7 +39,8 @@ function targetsFile(t: Test) {
 }
 
 /** Who answers the next requests, each once, sorted. */
-async function who(client: RawClient, requests = 12): Promise<string> {
+async function who(balancer: Balancer, client: RawClient, requests = 12): Promise<string> {
+  await balancer.settled();
   const names = new Set<string>();
   for (let i = 0; i < requests; i++) {
     client.send(GET);
@@ -56,8 +58,8 @@ t.test(
     file.write(a, b);
     const { balancer, connect } = await startBalancer(t, { servers: [{ file: file.path }] });
     const client = await connect();
-    t.equal(await who(client), 'a b');
-    const [slow] = [await connect()];
+    t.equal(await who(balancer, client), 'a b');
+    const slow = await connect();
     let release = (): void => {};
     b.hold = new Promise((resolve) => {
       release = resolve;
@@ -65,20 +67,20 @@ t.test(
     const names = (): string[] => balancer.status().servers.map(({ name }) => name);
     t.same(names(), [a.address, b.address]);
     const before = b.heads.length;
-    // One of two goes to b, and stays there.
-    slow.send(GET);
-    const other = await connect();
-    other.send(GET);
-    await until(() => b.heads.length > before);
+    let held: Promise<{ status: number; body: string }> = Promise.resolve({ status: 0, body: '' });
+    // Of two requests in turn one goes to b, and stays there.
+    while (b.heads.length === before) {
+      await held;
+      slow.send(GET);
+      held = slow.response();
+      await Promise.race([held, until(() => b.heads.length > before)]);
+    }
     file.write(a, c);
     await until(() => names().includes(c.address));
     t.same(names(), [a.address, c.address]);
-    t.equal(await who(client), 'a c');
+    t.equal(await who(balancer, client), 'a c');
     release();
-    const bodies = [await slow.response(), await other.response()].map(
-      ({ status, body }) => `${status} ${body}`,
-    );
-    t.ok(bodies.includes('200 b'), bodies.join());
+    t.match(await held, { status: 200, body: 'b' });
     await until(() => b.server.connections === 0);
     t.match(balancer.status().providers, [
       { source: `file ${file.path}`, kind: 'file', state: 'current', servers: 2, error: '' },
@@ -107,20 +109,21 @@ t.test('a broken file changes nothing, an empty one has to stay empty', async (t
   file.broken();
   const provider = () => balancer.status().providers[0];
   await until(() => provider()?.state === 'failing');
-  t.equal(await who(client), 'a');
+  t.equal(await who(balancer, client), 'a');
   t.match(provider()?.error, /targets\.json: line 1, column 15: not JSON/);
   file.write(a);
   await until(() => provider()?.state === 'current');
   file.write();
   await until(() => /told of no server/.test(provider()?.error ?? ''));
-  t.equal(await who(client), 'a');
+  t.equal(await who(balancer, client), 'a');
   await until(() => provider()?.servers === 0);
-  t.equal(await who(client), '503');
+  t.equal(await who(balancer, client), '503');
+  await seen.when(({ requests }) => requests.at(-1)?.status === 503);
   t.match(seen.requests.at(-1), { reason: 'no_server', detail: 'no source has told of a server' });
   t.match(balancer.readyReasons, ['default has no usable server: no source has told of a server']);
   file.write(a);
   await until(() => provider()?.servers === 1);
-  t.equal(await who(client), 'a');
+  t.equal(await who(balancer, client), 'a');
 });
 
 t.test('plain servers, sources and their terms go together', async (t) => {
@@ -145,12 +148,12 @@ t.test('plain servers, sources and their terms go together', async (t) => {
     ['plain 1', `${b.address} 0`, 'spare 5 backup'],
     'an address that the file lists is left to it',
   );
-  t.equal(await who(client), 'a');
+  t.equal(await who(balancer, client), 'a');
   file.set([{ targets: [b.address] }, { targets: [c.address], labels: { __lb_name: 'c' } }]);
   await until(() => rows().includes('c 5'));
   t.same(rows(), ['plain 1', `${b.address} 5`, 'c 5']);
   t.equal(b.server.accepted, 0);
-  t.equal(await who(client, 22), 'a b c');
+  t.equal(await who(balancer, client, 22), 'a b c');
 });
 
 t.test("an operator's changes lie over what sources tell, also when a server returns", async (t) => {
@@ -165,28 +168,28 @@ t.test("an operator's changes lie over what sources tell, also when a server ret
   const { drift } = { drift: () => balancer.status().config.drift };
   balancer.setAvailability(a.address, 'draining');
   balancer.setWeight(b.address, 3);
-  t.equal(await who(client), 'b');
+  t.equal(await who(balancer, client), 'b');
   t.same(drift(), [
     `weight of ${b.address}: 3 (${source}: 1)`,
     `availability of ${a.address}: draining (${source}: ready)`,
   ]);
   file.write(b, c);
   await until(() => balancer.status().servers.some(({ name }) => name === c.address));
-  t.equal(await who(client), 'b c');
+  t.equal(await who(balancer, client), 'b c');
   t.same(drift()[1], `availability of ${a.address}: draining (not there now)`);
   file.write(a, b, c);
   await count(3);
-  t.equal(await who(client), 'b c', 'it is drained still');
+  t.equal(await who(balancer, client), 'b c', 'it is drained still');
   balancer.setAvailability(a.address, 'ready');
   balancer.setWeight(b.address, 1);
-  t.equal(await who(client), 'a b c');
+  t.equal(await who(balancer, client), 'a b c');
   t.same(drift(), []);
   balancer.removeServer(a.address);
-  t.equal(await who(client), 'b c');
+  t.equal(await who(balancer, client), 'b c');
   t.same(drift(), [`servers of default: without ${a.address} (${source}: there)`]);
   file.write(a, b);
   await count(2);
-  t.equal(await who(client), 'b');
+  t.equal(await who(balancer, client), 'b');
   await balancer.reload(
     createConfig({
       listen: '127.0.0.1:0',
@@ -196,18 +199,18 @@ t.test("an operator's changes lie over what sources tell, also when a server ret
       servers: [{ file: file.path }],
     }),
   );
-  t.equal(await who(client), 'b', 'a reload keeps that');
+  t.equal(await who(balancer, client), 'b', 'a reload keeps that');
   balancer.addServer('default', { address: a.address });
-  t.equal(await who(client), 'a b');
+  t.equal(await who(balancer, client), 'a b');
   t.same(drift(), []);
   balancer.addServer('default', { address: c.address });
-  t.equal(await who(client), 'a b c');
+  t.equal(await who(balancer, client), 'a b c');
   file.write(a, b, c);
   await count(3);
   t.same(drift(), [], 'the source tells of it now');
   file.write(a, b);
   await count(2);
-  t.equal(await who(client), 'a b');
+  t.equal(await who(balancer, client), 'a b');
 });
 
 t.test(
@@ -220,14 +223,14 @@ t.test(
     const more = { listen: '127.0.0.1:0', health_check: false as const, passive_health: false as const };
     const { balancer, connect } = await startBalancer(t, { servers: [{ file: one.path }] });
     const client = await connect();
-    t.equal(await who(client), 'a');
+    t.equal(await who(balancer, client), 'a');
     await balancer.reload(
       createConfig({ ...more, servers: [{ file: one.path, weight: 2 }, { file: two.path }] }),
     );
-    t.equal(await who(client), 'a b');
+    t.equal(await who(balancer, client), 'a b');
     t.equal(a.server.accepted, 1, 'its connection was kept');
     await balancer.reload(createConfig({ ...more, servers: [{ file: two.path }] }));
-    t.equal(await who(client), 'b');
+    t.equal(await who(balancer, client), 'b');
     t.same(
       balancer.status().providers.map(({ source }) => source),
       [`file ${two.path}`],
@@ -247,15 +250,15 @@ t.test(
       timeouts: { discovery: '300ms' },
     });
     const took = performance.now() - begun;
-    t.ok(took > 290 && took < 5000, `${took} ms`);
+    t.ok(took > 290 && took < 30_000, `${took} ms`);
     const client = await connect();
-    t.equal(await who(client, 1), '503');
+    t.equal(await who(balancer, client, 1), '503');
     t.match(balancer.status().providers, [
       { state: 'waiting', error: /there is no such file/, answeredAt: null },
     ]);
     file.write(a);
     await until(() => balancer.status().servers.length === 1);
-    t.equal(await who(client), 'a');
+    t.equal(await who(balancer, client), 'a');
   },
 );
 
@@ -273,7 +276,7 @@ t.test('changes of servers that a source tells of survive a restart, before it h
   const keep = (changes: Changes): void => {
     kept = writeChanges(changes);
   };
-  const one = createBalancer(config, {}, { store: { changes: null, keep } });
+  const one = createBalancer(config, {}, { ...SWITCHED, store: { changes: null, keep } });
   t.teardown(() => one.stop());
   await one.start();
   one.setAvailability(a.address, 'draining');
@@ -282,7 +285,7 @@ t.test('changes of servers that a source tells of survive a restart, before it h
   const { drift } = one.status().config;
   one.stop();
   rmSync(file.path);
-  const two = createBalancer(config, {}, { store: { changes: readChanges(kept), keep } });
+  const two = createBalancer(config, {}, { ...SWITCHED, store: { changes: readChanges(kept), keep } });
   t.teardown(() => two.stop());
   await two.start();
   t.same(two.status().servers, []);

@@ -2,6 +2,7 @@ import * as net from 'node:net';
 import { startFixtureServer } from '../../fixtures/server.js';
 import { createBalancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
+import { SWITCHED } from '../support/thread-switch.js';
 
 /**
  * Brings a balancer into the situation named by the first argument, stops it there, closes what is its own, and
@@ -23,6 +24,7 @@ const balancer = createBalancer(
       if (what === 'checked') checks++;
     },
   },
+  SWITCHED,
 );
 
 const sockets: net.Socket[] = [];
@@ -97,4 +99,4 @@ process.stdout.write('stopped\n');
 setTimeout(() => {
   process.stderr.write(`still held by ${process.getActiveResourcesInfo().join(', ')}\n`);
   process.exit(1);
-}, 3000).unref();
+}, 20_000).unref();

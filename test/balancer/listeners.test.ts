@@ -15,6 +15,7 @@ import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
+import { oneThread } from '../support/thread-switch.js';
 
 const certificate: Promise<IssuedCertificate> = TestAuthority.create().then((authority) =>
   authority.issue({ names: ['a.example'] }),
@@ -313,7 +314,7 @@ for (const means of ['fast', 'documented'] as const) {
       const { port, connect, seen, balancer } = await startBalancer(
         t,
         { respond: { body: 'here' }, firewall_rules: { ip_reject: ['203.0.113.0/24'] } },
-        { sockets: means },
+        { sockets: means, ...oneThread('the test holds up the thread that accepts') },
       );
       const { status } = spawnSync(process.execPath, ['-e', SEND_AND_RESET, String(port)]);
       t.equal(status, 0);

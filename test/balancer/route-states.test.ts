@@ -4,7 +4,7 @@ import type { Balancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
 import { Exposition } from '../../lib/observe/exposition.js';
 import { startBalancer } from '../support/balancer.js';
-import { turns } from '../support/loop-ticks.js';
+import { turns, until } from '../support/loop-ticks.js';
 import { namedOrigins } from '../support/named-origins.js';
 import { deadAddress, origin } from '../support/origin.js';
 
@@ -44,8 +44,10 @@ async function metric(balancer: Balancer, line: RegExp): Promise<string[]> {
 t.test('a route that loses its last server is told by name, and so is its return', async (t) => {
   const { balancer } = await startBalancer(t, TWO_HOSTS);
   balancer.setAvailability('a', 'draining');
+  await until(() => story(balancer).includes('drained a'));
   t.strictSame(story(balancer), ['availability a', 'drained a'], 'shop has another one');
   balancer.setAvailability('b', 'maintenance');
+  await until(() => story(balancer).includes('drained b'));
   t.strictSame(story(balancer).slice(2), [
     'availability b',
     'route_down shop a is draining, b is in maintenance',

@@ -6,8 +6,11 @@ import { createBalancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
 import { RawClient } from '../support/client.js';
 import { turns } from '../support/loop-ticks.js';
+import { SWITCHED } from '../support/thread-switch.js';
 
 const LEAVER = fileURLToPath(new URL('./leaver.js', import.meta.url));
+// Each is a process of its own, which a busy machine starts slowly.
+t.setTimeout(120_000);
 
 for (const when of [
   'started',
@@ -37,6 +40,8 @@ for (const when of [
 t.test('stopped while it starts, it does not listen afterwards', async (t) => {
   const balancer = createBalancer(
     createConfig({ listen: ['localhost:0', '127.0.0.1:0'], health_check: false }),
+    {},
+    SWITCHED,
   );
   const starting = balancer.start();
   balancer.stop();
@@ -49,13 +54,15 @@ t.test('stopped while it starts, it does not listen afterwards', async (t) => {
 });
 
 t.test('a second listener that cannot be bound takes the first with it', async (t) => {
-  const taken = createBalancer(createConfig({ listen: '127.0.0.1:0', health_check: false }));
+  const taken = createBalancer(createConfig({ listen: '127.0.0.1:0', health_check: false }), {}, SWITCHED);
   await taken.start();
   t.teardown(() => taken.stop());
   const [address] = taken.addresses;
   const port = address?.kind === 'tcp' ? address.port : 0;
   const second = createBalancer(
     createConfig({ listen: ['127.0.0.1:0', `127.0.0.1:${port}`], health_check: false }),
+    {},
+    SWITCHED,
   );
   await t.rejects(second.start(), { code: 'EADDRINUSE' });
   const [first] = second.addresses;
@@ -64,7 +71,7 @@ t.test('a second listener that cannot be bound takes the first with it', async (
 });
 
 t.test('stopping twice, or before it was started, is allowed', async (t) => {
-  const balancer = createBalancer(createConfig({ listen: '127.0.0.1:0', health_check: false }));
+  const balancer = createBalancer(createConfig({ listen: '127.0.0.1:0', health_check: false }), {}, SWITCHED);
   balancer.stop();
   balancer.stop();
   t.equal(await balancer.drain(), true);

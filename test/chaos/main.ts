@@ -14,13 +14,15 @@ import { judge, type Verdict } from './verdict.js';
 /**
  * Steady traffic over three servers of which one is killed, hangs, resets, is restarted, and all of them in turn:
  * what clients notice, with lb and with others.
- * `node dist/test/chaos/main.js [--seconds 60] [--peers lb,nginx,haproxy] [--clients 16]`
+ * `node dist/test/chaos/main.js [--seconds 60] [--peers lb,nginx,haproxy] [--clients 16] [--workers 1]`; `--workers`: threads
+ * of lb that serve clients.
  */
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
     peers: { type: 'string', default: PEERS.join(',') },
     clients: { type: 'string', default: '16' },
+    workers: { type: 'string', default: '1' },
   },
 });
 const ORIGINS = 3;
@@ -108,7 +110,7 @@ async function main(): Promise<void> {
     'felt: until no request fails or takes 300 ms; served: until the bad server gets its last request\n',
   );
   for (const name of values.peers.split(',')) {
-    const peer = findPeer(name);
+    const peer = findPeer(name, Number(values.workers));
     process.stdout.write(
       typeof peer === 'string' ? `${peer}\n` : `\n${table(peer, await putThrough(peer, folder))}`,
     );

@@ -16,10 +16,16 @@ export const PEERS = ['lb', 'nginx', 'haproxy'];
 /**
  * The peer of a name, or why there is none. All of them get 1 s to connect and 2 s for an answer, try another server
  * when a request can be repeated, and look at each server every second where they can (nginx looks at live requests
- * only). What each has against servers that misbehave is on, as its manual recommends.
+ * only). What each has against servers that misbehave is on, as its manual recommends. lb serves clients in `workers` threads,
+ * the others in one.
  */
-export function findPeer(name: string): Peer | string {
-  if (name === 'lb') return { name, version: `on Node ${process.versions.node}`, command: lbCommand };
+export function findPeer(name: string, workers: number): Peer | string {
+  if (name === 'lb')
+    return {
+      name,
+      version: `on Node ${process.versions.node}${workers > 1 ? `, ${workers} threads` : ''}`,
+      command: (port, origins, folder) => lbCommand(port, origins, folder, workers),
+    };
   if (!PEERS.includes(name)) return `${name} left out: not one of ${PEERS.join(', ')}`;
   const program = find(name);
   if (program === undefined) return `${name} left out: it is not installed`;
@@ -33,7 +39,12 @@ export function findPeer(name: string): Peer | string {
   };
 }
 
-function lbCommand(port: number, origins: readonly number[], folder: string): readonly string[] {
+function lbCommand(
+  port: number,
+  origins: readonly number[],
+  folder: string,
+  workers: number,
+): readonly string[] {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'loadbalancer.yaml');
   writeFileSync(
@@ -46,7 +57,8 @@ retry: { attempts: 2, on: [connect, stale, reset, timeout] }
   );
   const launcher = fileURLToPath(new URL('../../../bin/lb.js', import.meta.url));
   if (!existsSync(launcher)) throw new Error(`${launcher} does not exist`);
-  return [process.execPath, launcher, String(port), '-c', file, '--access-log', 'off', '-q'];
+  const options = ['-c', file, '--workers', String(workers), '--access-log', 'off', '-q'];
+  return [process.execPath, launcher, String(port), ...options];
 }
 
 function nginxSettings(port: number, origins: readonly number[]): string {
