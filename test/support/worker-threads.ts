@@ -52,6 +52,29 @@ export function startSlowly(on: boolean): void {
   replaced = on ? new URL('./slow-worker.js', import.meta.url) : null;
 }
 
+/** Do threads that are started measure how long they are held at a time? */
+export function startMetered(on: boolean): void {
+  replaced = on ? new URL('./metered-worker.js', import.meta.url) : null;
+}
+
+/** The longest that each thread was held at a time during `act`, in ms of its processor time. */
+export async function longestTurns(act: () => Promise<unknown>): Promise<readonly number[]> {
+  const channel = new BroadcastChannel('meter');
+  const turns: number[] = [];
+  const all = new Promise<void>((resolve) => {
+    channel.onmessage = ({ data }) => {
+      turns.push((data as { longest: number }).longest);
+      if (turns.length === started.size) resolve();
+    };
+  });
+  channel.postMessage('begin');
+  await act();
+  channel.postMessage('end');
+  await all;
+  channel.close();
+  return turns;
+}
+
 /** Lets all threads hang that can be made to. */
 export function hangAll(): void {
   const channel = new BroadcastChannel('hang');
