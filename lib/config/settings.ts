@@ -193,8 +193,9 @@ export interface Settings {
   readonly workers?: number | string;
   /**
    * Shares what clients have used up with other nodes, through Redis or Valkey: rate limits, bans, and which server a
-   * client is bound to. No request waits for it. While it cannot be reached, each node lets through its share of the
-   * limits. Nodes that share have the same settings, prefix and password. A change takes effect at the next start.
+   * client is bound to. Certificates of tls.acme are ordered by one node for all, and kept there with their keys. No
+   * request waits for it. While it cannot be reached, each node lets through its share of the limits. Nodes that
+   * share have the same settings, prefix and password. A change takes effect at the next start.
    */
   readonly shared?: SharedSettings;
   /**
@@ -754,7 +755,8 @@ export interface AcmeSettings {
   readonly hosts: readonly AcmeHostSetting[];
   /**
    * The folder for the account, the certificates and their keys. It is made if it does not exist, and only its owner
-   * may read it. Processes that share a folder share certificates.
+   * may read it. Processes that share a folder share certificates. With shared, account and certificates are in Redis
+   * for all nodes, and each folder has a copy.
    */
   readonly store: FileNameSetting;
   /** Where the certificate authority may write to. */

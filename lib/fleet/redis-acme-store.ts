@@ -21,6 +21,7 @@ import { Script } from './script.js';
 const LEASE_MS = 30_000;
 /** After a loss of Redis nobody new orders for so many ms: who was ordering takes its lease anew, which may be lost. */
 const RESUME_MS = 5000;
+const LEASE_ENDED = 'the lease to order has ended meanwhile';
 
 /**
  * Keeps a certificate unless there is one that expires later. KEYS: version, what was issued, the certificate, the account.
@@ -86,9 +87,11 @@ export class RedisAcmeStore implements AcmeStore {
     this.#news = new AcmeNews(link, this.#keys, user);
   }
 
+  /** Challenges that other nodes have open now are answered before the first listener opens. */
   async open(): Promise<void> {
     await this.#folder.open();
     await this.#terms.untilKnown();
+    if (this.#link.state === 'shared') await this.#news.look().catch(() => {});
   }
 
   /** Takes over what other nodes have changed; called a few times each second while Redis answers. */
@@ -204,8 +207,10 @@ export class RedisAcmeStore implements AcmeStore {
   }
 
   async publish(offers: readonly ChallengeOffer[]): Promise<void> {
-    if (this.#lease.isHeld) await this.#news.publish(offers);
-    if (!this.#lease.isHeld) throw new Error('the lease to order has ended meanwhile');
+    // Redis is asked: a machine that was suspended does not know by its clock how long.
+    if (!this.#lease.isHeld || !(await this.#lease.take())) throw new Error(LEASE_ENDED);
+    await this.#news.publish(offers);
+    if (!this.#lease.isHeld) throw new Error(LEASE_ENDED);
   }
 
   withdraw(offers: readonly ChallengeOffer[]): Promise<void> {

@@ -287,7 +287,9 @@ export class AcmeManager {
     entry.adopt(found);
     if (entry.isWhole) entry.failure = null;
     await this.#deps.onChange(entry.hosts);
-    this.#tell({ what: 'certificates_reloaded', detail: `${entry.name} (ordered elsewhere)` });
+    // What is found while it is staged is no change.
+    if (this.#wanted.entries.includes(entry))
+      this.#tell({ what: 'certificates_reloaded', detail: `${entry.name} (ordered elsewhere)` });
   }
 
   /** One order. What fails is noted, and tried again later. */

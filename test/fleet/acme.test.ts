@@ -5,6 +5,7 @@ import * as tls from 'node:tls';
 import type { Test } from 'tap';
 import t from 'tap';
 import { AcmeChallenges } from '../../lib/tls/acme-challenges.js';
+import { authorityName } from '../../lib/tls/acme-folder.js';
 import { AcmeManager } from '../../lib/tls/acme-manager.js';
 import { type Started, startBalancer } from '../support/balancer.js';
 import { JumpClock, settled, Told, want } from '../tls/acme-rig.js';
@@ -21,24 +22,25 @@ const skip = skipWithoutRedis || skipWithoutPebble;
 const HOSTS = ['www.example.com', 'example.com'];
 const MINUTE = 60_000;
 
-/** What an authority meets behind the address of all nodes: each connection goes to the next node. */
+/** Where the authority asks, in front of all nodes: each connection goes to the next one. */
 class Spreader {
   readonly port: number;
-  /** How many connections each node got. */
-  readonly connections: number[];
+  /** The ports of the nodes. */
+  nodes: readonly number[] = [];
+  /** How many connections each of them got. */
+  readonly counts = new Map<number, number>();
 
-  private constructor(port: number, nodes: number) {
+  private constructor(port: number) {
     this.port = port;
-    this.connections = new Array<number>(nodes).fill(0);
   }
 
-  static async open(t: Test, ports: readonly number[]): Promise<Spreader> {
+  static async open(t: Test): Promise<Spreader> {
     const sockets = new Set<Socket>();
     let next = 0;
     const server = createServer((near) => {
-      const node = next++ % ports.length;
-      spreader.connections[node] = (spreader.connections[node] ?? 0) + 1;
-      const far = connect(ports[node] as number, '127.0.0.1');
+      const port = spreader.nodes[next++ % spreader.nodes.length] as number;
+      spreader.counts.set(port, (spreader.counts.get(port) ?? 0) + 1);
+      const far = connect(port, '127.0.0.1');
       for (const [socket, peer] of [
         [near, far],
         [far, near],
@@ -50,7 +52,7 @@ class Spreader {
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const spreader = new Spreader((server.address() as { port: number }).port, ports.length);
+    const spreader = new Spreader((server.address() as { port: number }).port);
     t.teardown(() => {
       server.close();
       for (const socket of sockets) socket.destroy();
@@ -59,37 +61,43 @@ class Spreader {
   }
 }
 
-interface Place {
+interface Node extends Started {
   readonly plain: number;
   readonly encrypted: number;
   readonly store: string;
 }
 
-async function placeFor(t: Test): Promise<Place> {
-  return { plain: await freePort(), encrypted: await freePort(), store: join(scratch(t), 'store') };
+interface Common {
+  readonly redis: RedisServer;
+  readonly pebble: Pebble;
+  readonly challenge?: 'http-01' | 'tls-alpn-01';
 }
 
-function startNode(
+async function startNode(
   t: Test,
-  { plain, encrypted, store }: Place,
+  { redis, pebble, challenge = 'http-01' }: Common,
   node: string,
-  redis: string,
-  { directory, ca }: Pebble,
-  acme: object = {},
-): Promise<Started> {
-  return startBalancer(t, {
+  more: { readonly store?: string; readonly plain?: number } = {},
+): Promise<Node> {
+  const { store = join(scratch(t), 'store'), plain = 0 } = more;
+  const { directory, ca } = pebble;
+  const started = await startBalancer(t, {
     listen: [
       { address: `127.0.0.1:${plain}`, redirect: 'https' },
-      { address: `127.0.0.1:${encrypted}`, tls: true },
+      { address: '127.0.0.1:0', tls: true },
     ],
-    tls: { acme: { hosts: [HOSTS], store, directory, ca, ...acme } },
+    tls: { acme: { hosts: [HOSTS], store, directory, ca, challenge } },
     respond: { status: 204 },
-    shared: { redis, node, timeout: '10s' },
+    shared: { redis: redis.url, node, timeout: '10s' },
   });
+  const [first, second] = started.balancer.addresses.map((address) =>
+    address.kind === 'tcp' ? address.port : 0,
+  );
+  return { ...started, plain: first as number, encrypted: second as number, store };
 }
 
 /** Serial and issuer of what a node shows for a name. */
-async function shownBy({ encrypted }: Place, servername = HOSTS[0]): Promise<string> {
+async function shownBy({ encrypted }: Node, servername = HOSTS[0]): Promise<string> {
   const socket = tls.connect({
     port: encrypted,
     host: '127.0.0.1',
@@ -102,8 +110,12 @@ async function shownBy({ encrypted }: Place, servername = HOSTS[0]): Promise<str
   return `${serialNumber} ${issuer}`;
 }
 
-function isValid({ balancer }: Started): boolean {
-  return balancer.status().acme.every(({ state }) => state === 'valid');
+/** Waits until these nodes have a certificate of the authority, and show it. */
+async function untilShown(nodes: readonly Node[]): Promise<void> {
+  await until('they have a certificate', () =>
+    nodes.every(({ balancer }) => balancer.status().acme.every(({ state }) => state === 'valid')),
+  );
+  for (const node of nodes) await until('it is shown', async () => /Pebble/.test(await shownBy(node)));
 }
 
 for (const challenge of ['http-01', 'tls-alpn-01'] as const)
@@ -112,58 +124,57 @@ for (const challenge of ['http-01', 'tls-alpn-01'] as const)
     { skip },
     async (t) => {
       const redis = await RedisServer.start(t);
-      const places = [await placeFor(t), await placeFor(t), await placeFor(t)];
-      const ports = places.map(({ plain, encrypted }) => (challenge === 'http-01' ? plain : encrypted));
-      const spreader = await Spreader.open(t, ports);
+      const spreader = await Spreader.open(t);
       const pebble = await Pebble.start(t, { httpPort: spreader.port, tlsPort: spreader.port });
-      const nodes = await Promise.all(
-        places.map((place, index) =>
-          startNode(t, place, `node-${index + 1}`, redis.url, pebble, { challenge }),
-        ),
-      );
-      await until('all nodes have a certificate', () => nodes.every(isValid));
+      const common = { redis, pebble, challenge };
+      const place = `lb:{acme}:${authorityName(pebble.directory)}`;
+      // Nobody can order before all are there, so that all want to at the same time.
+      redis.command('SET', `${place}:lock`, 'test');
+      const nodes = await Promise.all(['one', 'two', 'three'].map((name) => startNode(t, common, name)));
+      spreader.nodes = nodes.map(({ plain, encrypted }) => (challenge === 'http-01' ? plain : encrypted));
+      await until('all look', () => redis.command('HLEN', `${place}:nodes`) === '3');
+      t.equal(pebble.count('order-plz'), 0);
+      redis.command('DEL', `${place}:lock`);
+      await untilShown(nodes);
       t.equal(pebble.count('order-plz'), 1, 'one order');
       t.equal(pebble.count('sign-me-up'), 1, 'one account');
       const ordered = nodes.map(({ balancer }) => events(balancer, 'certificate_ordered').length);
       t.same([...ordered].sort(), [0, 0, 1], 'by one of the nodes');
       for (const { balancer } of nodes) t.same(events(balancer, 'certificate_failed'), []);
-      for (const [index, count] of spreader.connections.entries())
-        t.ok(count > 0, `the authority has asked node ${index + 1} ${count} times`);
+      t.equal(spreader.counts.size, 3, 'the authority has asked each node');
       for (const name of HOSTS) {
-        const shown = new Set(await Promise.all(places.map((place) => shownBy(place, name))));
+        const shown = new Set(await Promise.all(nodes.map((node) => shownBy(node, name))));
         t.equal(shown.size, 1, `all show the same certificate for ${name}`);
-        t.match([...shown][0], /Pebble/);
       }
 
-      const place = await placeFor(t);
-      const later = await startNode(t, place, 'later', redis.url, pebble, { challenge });
+      const [first] = nodes as [Node, ...Node[]];
+      const later = await startNode(t, common, 'later');
       t.same(later.seen.warnings, [], 'a later node has the certificate before its first handshake');
-      t.equal(await shownBy(place), await shownBy(places[0] as Place));
+      t.equal(await shownBy(later), await shownBy(first));
       t.equal(pebble.count('order-plz'), 1);
 
       later.balancer.stop();
-      await redis.kill();
-      await startNode(t, place, 'later', redis.url, pebble, { challenge });
-      t.equal(await shownBy(place), await shownBy(places[0] as Place), 'without Redis it has its copy');
+      redis.freeze();
+      const restarted = await startNode(t, common, 'later', { store: later.store });
+      t.equal(await shownBy(restarted), await shownBy(first), 'without Redis it has its copy');
     },
   );
 
 t.test('a node that starts without Redis orders nothing, and heals', { skip }, async (t) => {
   const redis = await RedisServer.start(t);
-  await redis.kill();
-  const place = await placeFor(t);
-  const pebble = await Pebble.start(t, { httpPort: place.plain });
-  const node = await startNode(t, place, 'node', redis.url, pebble);
-  t.match(await shownBy(place), /CN=www\.example\.com$/, 'self-signed');
+  redis.freeze();
+  const plain = await freePort();
+  const pebble = await Pebble.start(t, { httpPort: plain });
+  const node = await startNode(t, { redis, pebble }, 'node', { plain });
+  t.match(await shownBy(node), /CN=www\.example\.com$/, 'self-signed');
   await until('it says why', () => node.balancer.status().acme.some(({ error }) => error !== null));
   t.match(node.balancer.status().acme, [
     { state: 'self_signed', error: 'nothing is ordered until the store that nodes share is back' },
   ]);
   t.equal(events(node.balancer, 'shared_lost').length, 1);
   t.equal(pebble.count('order-plz'), 0);
-  await redis.restart();
-  await until('it has ordered', () => isValid(node));
-  t.match(await shownBy(place), /Pebble/);
+  redis.thaw();
+  await untilShown([node]);
   t.match(node.balancer.status().acme, [{ error: null }]);
 });
 
@@ -280,7 +291,8 @@ t.test(
     fake.notAfter += 90 * 24 * 60 * MINUTE;
     near.jump(61 * 24 * 60 * MINUTE);
     await first.told.next('certificate_ordered', 2);
-    await until('the second one shows it too', () => certificate(second.manager) !== before);
+    await second.told.next('certificates_reloaded');
+    t.not(certificate(second.manager), before);
     t.equal(certificate(second.manager), certificate(first.manager));
     t.equal(second.told.count('certificate_ordered'), 0);
     t.match(second.told.events, [

@@ -16,6 +16,7 @@ export const SLOW: readonly string[] = [
   'admin/story',
   // Authorities, name servers and stores that are programs of their own.
   'balancer/acme',
+  'fleet/acme',
   'fleet/link',
   'fleet/shared',
   'tls/acme',
