@@ -1,63 +1,10 @@
-import t, { type Test } from 'tap';
-import { answering, type RawServer } from '../../fixtures/raw-server.js';
+import t from 'tap';
+import type { RawServer } from '../../fixtures/raw-server.js';
 import type { Balancer } from '../../lib/balancer.js';
 import { startBalancer } from '../support/balancer.js';
-import { GET } from '../support/http.js';
 import { until } from '../support/loop-ticks.js';
 import { hasNamed, Named } from '../support/named.js';
-import { origin } from '../support/origin.js';
-
-/** Servers on one port of several addresses of the loopback network, each of which answers with its address. */
-async function origins(t: Test, hosts: readonly string[]): Promise<RawServer[]> {
-  const servers: RawServer[] = [];
-  for (const host of hosts) {
-    const answer = `HTTP/1.1 200 OK\r\nContent-Length: ${host.length}\r\n\r\n${host}`;
-    servers.push(await origin(t, answering(answer), host, servers[0]?.port));
-  }
-  return servers;
-}
-
-/** Keep-alive clients that ask all the time, and what they were answered. */
-function steadyLoad(
-  t: Test,
-  connect: () => Promise<{ send(text: string): void; response(): Promise<{ status: number; body: string }> }>,
-  clients = 8,
-) {
-  const answers: string[] = [];
-  const failures: string[] = [];
-  let isOver = false;
-  const loops = Array.from({ length: clients }, async () => {
-    const client = await connect();
-    while (!isOver) {
-      client.send(GET);
-      const { status, body } = await client.response();
-      if (status === 200) answers.push(body);
-      else failures.push(String(status));
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-  });
-  t.teardown(() => {
-    isOver = true;
-  });
-  return {
-    answers,
-    failures,
-    /** The shares of the next so many answers, by server. */
-    async next(count: number): Promise<ReadonlyMap<string, number>> {
-      // Those in flight may have been sent elsewhere.
-      const from = answers.length + clients;
-      await until(() => answers.length >= from + count);
-      const shares = new Map<string, number>();
-      for (const one of answers.slice(from, from + count))
-        shares.set(one, (shares.get(one) ?? 0) + 1 / count);
-      return shares;
-    },
-    async end(): Promise<void> {
-      isOver = true;
-      await Promise.all(loops);
-    },
-  };
-}
+import { origins, steadyLoad } from './steady-load.js';
 
 function namesOf(balancer: Balancer): string {
   return balancer
@@ -88,12 +35,22 @@ t.test(
     const load = steadyLoad(t, connect);
     const even = await load.next(300);
     t.equal(even.size, 3);
-    await named.set(a(1, 2, 3, 4));
-    const began = performance.now();
-    await until(() => load.answers.includes('127.0.0.4'));
-    const share = (await load.next(400)).get('127.0.0.4') ?? 0;
-    t.comment(`its share after ${Math.round(performance.now() - began)} ms: a TTL of 1 s, and 400 requests`);
-    t.ok(share > 0.2 && share < 0.3, `it gets its share: ${share}`);
+    // On a busy machine a round may be late.
+    const rounds: number[] = [];
+    while (rounds.length < 3 && !rounds.some((ms) => ms < 2000)) {
+      if (rounds.length > 0) await named.set(a(1, 2, 3));
+      await until(() => namesOf(balancer) === '127.0.0.1 127.0.0.2 127.0.0.3');
+      await named.set(a(1, 2, 3, 4));
+      const [began, from] = [performance.now(), load.answers.length];
+      await until(() => load.answers.includes('127.0.0.4', from));
+      rounds.push(performance.now() - began);
+      const share = (await load.next(400)).get('127.0.0.4') ?? 0;
+      t.ok(share > 0.2 && share < 0.3, `it gets its share from then on: ${share}`);
+    }
+    t.ok(
+      rounds.some((ms) => ms < 2000),
+      `within 2 s of the answer of the name server: ${rounds.map(Math.round)}`,
+    );
     await named.set(a(2, 4));
     await until(() => namesOf(balancer) === '127.0.0.2 127.0.0.4');
     t.same([...(await load.next(200)).keys()].sort(), ['127.0.0.2', '127.0.0.4']);

@@ -46,7 +46,34 @@ export class Named {
     await this.#knows(`serial ${this.#serial}`);
   }
 
+  /** Serves the zone, again perhaps. */
   async run(): Promise<void> {
+    this.#spawn('zone "test" { type primary; file "test.zone"; };');
+    await this.#knows(`serial ${this.#serial}`);
+  }
+
+  /**
+   * From now on it answers every question with an error: SERVFAIL, as for a zone that it could not load, or REFUSED, as for a
+   * name that is none of its own; or with nothing at all.
+   */
+  async fail(how: 'ESERVFAIL' | 'EREFUSED' | 'ETIMEOUT'): Promise<void> {
+    if (how === 'ETIMEOUT') {
+      this.#process?.kill('SIGSTOP');
+      return;
+    }
+    await this.stop();
+    this.#spawn(how === 'EREFUSED' ? '' : 'zone "test" { type primary; file "nowhere.zone"; };');
+    await this.#answers(how);
+  }
+
+  /** Serves the zone after `fail`, with these records. */
+  async mend(records: readonly string[]): Promise<void> {
+    this.#write(records);
+    await this.stop();
+    await this.run();
+  }
+
+  #spawn(zone: string): void {
     const conf = join(this.#folder, 'named.conf');
     writeFileSync(
       conf,
@@ -56,13 +83,12 @@ export class Named {
         max-records-per-type 0;
       };
       controls { };
-      zone "test" { type primary; file "test.zone"; };
+      ${zone}
       `,
     );
     const process = spawn('named', ['-f', '-c', conf], { stdio: 'ignore' });
     process.on('error', () => {});
     this.#process = process;
-    await this.#knows(`serial ${this.#serial}`);
   }
 
   async stop(): Promise<void> {
@@ -90,7 +116,12 @@ export class Named {
   }
 
   /** Waits until it serves the zone with this text. */
-  async #knows(text: string): Promise<void> {
+  #knows(text: string): Promise<void> {
+    return this.#answers(text);
+  }
+
+  /** Waits until a question for the version of the zone is answered with this text, or with this error. */
+  async #answers(text: string): Promise<void> {
     const resolver = new Resolver({ timeout: 500, tries: 1 });
     resolver.setServers([this.address]);
     let known = '';
@@ -100,7 +131,7 @@ export class Named {
       if (asking) return false;
       asking = true;
       resolver.resolveTxt('version.test', (error, answer) => {
-        known = error === null ? (answer[0]?.[0] ?? '') : '';
+        known = error === null ? (answer[0]?.[0] ?? '') : (error.code ?? '');
         asking = false;
       });
       return false;
