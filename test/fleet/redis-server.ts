@@ -108,10 +108,12 @@ export async function killed(child: ChildProcess): Promise<void> {
   await once(child, 'exit');
 }
 
-/** Between nodes and Redis: passes on what comes from Redis after a delay. */
+/** Between nodes and Redis: passes on what comes from Redis after a delay, in its order. */
 export class SlowLink {
   /** ms. */
   delay = 0;
+  /** When the last of what waits is passed on, by `performance.now()`. */
+  #lastAt = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -128,9 +130,11 @@ export class SlowLink {
         });
       }
       near.on('data', (chunk) => far.write(chunk));
+      const waiting: Buffer[] = [];
       far.on('data', (chunk) => {
-        if (this.delay === 0) near.write(chunk);
-        else setTimeout(() => near.write(chunk), this.delay);
+        this.#lastAt = Math.max(this.#lastAt, performance.now() + this.delay);
+        waiting.push(chunk);
+        setTimeout(() => near.write(waiting.shift() as Buffer), this.#lastAt - performance.now());
       });
     });
   }
@@ -144,6 +148,12 @@ export class SlowLink {
       for (const socket of link.#sockets) socket.destroy();
     });
     return link;
+  }
+
+  /** Passes on at once again; resolves when what is late has been passed on. */
+  async hurry(): Promise<void> {
+    this.delay = 0;
+    await new Promise((resolve) => setTimeout(resolve, this.#lastAt - performance.now()));
   }
 
   get url(): string {
