@@ -1,5 +1,7 @@
+import { isIP } from 'node:net';
 import { ValueError } from '../base/units.js';
 import type { Context } from './context.js';
+import { coversNetwork, parseNetwork } from './network.js';
 import { type FileReader, readCertificates } from './pem-files.js';
 import { duration } from './quantities.js';
 import type { Report } from './report.js';
@@ -8,6 +10,19 @@ import type { SharedSettings } from './settings.js';
 import type { SharedConfig } from './types.js';
 
 const DEFAULTS = defaultsOf<Pick<SharedConfig, 'prefix' | 'nodes' | 'timeout'>>('shared');
+
+/** Addresses that packets do not reach from elsewhere: loopback, private, link-local and of a provider's own network. */
+const NEARBY = [
+  '127.0.0.0/8',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '169.254.0.0/16',
+  '100.64.0.0/10',
+  '::1',
+  'fc00::/7',
+  'fe80::/10',
+].map(parseNetwork);
 
 /** Compiles `shared:`; null without it. */
 export function compileShared(
@@ -25,6 +40,7 @@ export function compileShared(
   });
   const kind = sentinel !== null ? 'sentinel' : setting.cluster === true ? 'cluster' : 'single';
   checkKind(setting, urls, report);
+  warnIfOpen(setting, urls, report);
   return {
     redis: urls,
     kind,
@@ -54,6 +70,28 @@ function checkKind({ sentinel, cluster }: SharedSettings, urls: readonly string[
     );
   if (cluster === true && urls.some((url) => url !== '' && new URL(url).pathname.length > 1))
     report.problem(['shared', 'redis'], 'a cluster has one database only', 'Leave out its number.');
+}
+
+/** What is at a public address can be read and changed by everybody who can reach it. */
+function warnIfOpen({ redis, password }: SharedSettings, urls: readonly string[], report: Report): void {
+  if (password !== undefined) return;
+  for (const [index, text] of urls.entries()) {
+    if (text === '') continue;
+    const url = new URL(text);
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    // What a name stands for is not known here.
+    if (url.protocol === 'rediss:' || url.password !== '' || isIP(host) === 0 || isNearby(host)) continue;
+    report.warning(
+      typeof redis === 'string' ? ['shared', 'redis'] : ['shared', 'redis', index],
+      `${host} is a public address, without a password and without TLS: who reaches it can lift bans and limits`,
+      'Set a password, and write rediss:// where Redis has TLS.',
+    );
+  }
+}
+
+function isNearby(host: string): boolean {
+  const address = parseNetwork(host);
+  return NEARBY.some((network) => coversNetwork(network, address));
 }
 
 function readUrl(text: string): string {

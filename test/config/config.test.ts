@@ -239,3 +239,27 @@ t.test(
     );
   },
 );
+
+t.test('a Redis at a public address without a password and without TLS is warned of', async (t) => {
+  const warned = (shared: string): readonly string[] => {
+    const result = loadConfig(`servers: [localhost:1]\nshared: ${shared}\n`, { env: {} });
+    if (!result.ok) throw new Error(result.problems.map(({ message }) => message).join(', '));
+    return result.warnings.map(({ line, message }) => `${line} ${message}`);
+  };
+  const says = (host: string): string =>
+    `2 ${host} is a public address, without a password and without TLS: who reaches it can lift bans and limits`;
+  t.strictSame(warned('{ redis: "redis://203.0.113.9:6379" }'), [says('203.0.113.9')]);
+  t.strictSame(warned('{ cluster: true, redis: ["redis://10.0.0.1:6379", "redis://[2001:db8::1]:6379"] }'), [
+    says('2001:db8::1'),
+  ]);
+  for (const fine of [
+    '{ redis: "redis://:secret@203.0.113.9:6379" }',
+    '{ redis: "redis://203.0.113.9:6379", password: secret }',
+    '{ redis: "rediss://203.0.113.9:6379" }',
+    '{ redis: "redis://redis.internal:6379" }',
+    ...['127.0.0.1', '10.1.2.3', '172.31.0.1', '192.168.1.1', '100.64.0.1', '[::1]', '[fd00::1]'].map(
+      (host) => `{ redis: "redis://${host}:6379" }`,
+    ),
+  ])
+    t.strictSame(warned(fine), [], fine);
+});

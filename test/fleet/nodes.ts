@@ -20,11 +20,13 @@ export async function startNodes(
   redis: string,
   settings: Settings,
   shared: object = {},
+  options: Parameters<typeof startBalancer>[2] = {},
 ): Promise<readonly Started[]> {
   const nodes: Started[] = [];
   for (let i = 0; i < count; i++) {
     const node = `node-${i + 1}`;
-    nodes.push(await startBalancer(t, { ...settings, shared: { redis, node, timeout: '10s', ...shared } }));
+    const all = { ...settings, shared: { redis, node, timeout: '10s', ...shared } };
+    nodes.push(await startBalancer(t, all, options));
   }
   return nodes;
 }
