@@ -354,6 +354,7 @@ class RunningBalancer implements Balancer {
             observer,
             clients: shared.clients,
             bans: sharedBans(() => this.#registry.snapshot.firewalls),
+            requests: () => this.#countRequests(),
             instance: instanceName(config.instance),
           });
     // An operator that asks on an older connection means the process that has taken over, too.
@@ -628,6 +629,12 @@ class RunningBalancer implements Balancer {
 
   collectFigures(): Promise<void> | null {
     return this.#engine.collectFigures();
+  }
+
+  /** Those of other threads as of the last call. */
+  #countRequests(): number {
+    void this.collectFigures()?.catch(() => {});
+    return this.#telemetry.metrics.requestCounts.total;
   }
 
   readonly ended = new Promise<void>((resolve) => {

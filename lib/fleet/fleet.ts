@@ -20,6 +20,8 @@ const BEAT_MS = 1000;
 const TRY_MS = 250;
 /** ms between two looks at bans and sticky values. */
 const SPREAD_MS = 200;
+/** Over so many ms it is measured how much a node is asked for. */
+const RATE_MS = 5000;
 /** How long a node that stops waits for Redis, in ms, whatever `timeout` is. */
 const LEAVE_MS = 1000;
 
@@ -42,6 +44,8 @@ export interface FleetDeps {
   /** What clients have used up in this node. */
   readonly clients: ClientTables;
   readonly bans: BanSubject;
+  /** Requests of clients since the start. */
+  readonly requests: () => number;
   /** What this balancer is called: the name of the node, unless the settings have another. */
   readonly instance: string;
   /** By default a connection as the settings say. */
@@ -68,11 +72,16 @@ export class Fleet {
   #beatAt = 0;
   #spreadAt = 0;
   #isBeating = false;
+  /** Requests per second, of the last seconds. */
+  #rate = 0;
+  #counted = 0;
+  #countedAt: number;
 
   constructor(config: SharedConfig, deps: FleetDeps) {
     this.#config = config;
     this.#deps = deps;
     const { clock, observer, clients } = deps;
+    this.#countedAt = clock.now();
     this.#name = config.node ?? deps.instance;
     this.#heartbeat = new Heartbeat(config.prefix, this.#name, randomBytes(4).toString('hex'));
     this.#link = new FleetLink({ clock, observer, onState: () => this.#stateChanged() });
@@ -174,7 +183,7 @@ export class Fleet {
     this.#isBeating = true;
     this.#beatAt = now + (this.#link.state === 'shared' ? BEAT_MS : TRY_MS);
     try {
-      await this.#heartbeat.beat(this.#link);
+      await this.#heartbeat.beat(this.#link, this.#measure(now));
       if (this.#stopped) return;
       this.#link.noteGood();
       this.#setMode();
@@ -183,6 +192,18 @@ export class Fleet {
     } finally {
       this.#isBeating = false;
     }
+  }
+
+  #measure(now: number): number {
+    const count = this.#deps.requests();
+    const elapsed = now - this.#countedAt;
+    if (elapsed > 0) {
+      const rate = ((count - this.#counted) * 1000) / elapsed;
+      this.#rate += (rate - this.#rate) * Math.min(1, elapsed / RATE_MS);
+    }
+    this.#counted = count;
+    this.#countedAt = now;
+    return this.#rate;
   }
 
   #stateChanged(): void {

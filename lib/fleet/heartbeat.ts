@@ -5,16 +5,28 @@ import { Script } from './script.js';
 const GONE_MS = 5000;
 
 /**
- * Notes that this node is there, and returns who else is. Times are those of Redis, so that the clocks of nodes do not
- * matter. It writes, so it fails where nothing can be written: when memory is used up, or on a replica.
+ * Notes that this node is there and how much it is asked for, and returns who else is. Times are those of Redis, so that the
+ * clocks of nodes do not matter. It writes, so it fails where nothing can be written: when memory is used up, or on a
+ * replica. KEYS: a hash of all nodes. ARGV: this node, ms after which one is gone, and requests per second.
  */
 const BEAT = new Script(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return {tostring(now), redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')}
+local out = {}
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  local at, rate = string.match(all[i + 1], '^(%d+) ([%d.]+)$')
+  if not at or now - at > tonumber(ARGV[2]) then
+    redis.call('HDEL', KEYS[1], all[i])
+  else
+    out[#out + 1] = all[i]
+    out[#out + 1] = string.format('%.0f', now - at)
+    out[#out + 1] = rate
+  end
+end
+return out
 `);
 
 /** A node that shares, as this one has heard. */
@@ -24,6 +36,8 @@ export interface FleetNode {
   readonly seenMs: number;
   /** Is it this one? */
   readonly isSelf: boolean;
+  /** Requests per second, over the last seconds. */
+  readonly rate: number;
 }
 
 /** Which nodes there are. Each says so every second, and is gone five seconds after it did so for the last time. */
@@ -39,16 +53,18 @@ export class Heartbeat {
     this.#member = `${instance} ${name}`;
   }
 
-  async beat(client: Pick<RedisClient, 'call'>): Promise<void> {
-    const answer = await BEAT.run(client, [this.#key], [this.#member, GONE_MS]);
-    const [now, members] = answer as [string, readonly string[]];
+  /** `rate`: requests per second to this node. */
+  async beat(client: Pick<RedisClient, 'call'>, rate: number): Promise<void> {
+    const answer = await BEAT.run(client, [this.#key], [this.#member, GONE_MS, rate.toFixed(1)]);
+    const told = answer as readonly string[];
     const nodes: FleetNode[] = [];
-    for (let i = 0; i + 1 < members.length; i += 2) {
-      const member = members[i] as string;
+    for (let i = 0; i + 2 < told.length; i += 3) {
+      const member = told[i] as string;
       nodes.push({
         name: member.slice(member.indexOf(' ') + 1),
-        seenMs: Math.max(0, Number(now) - Number(members[i + 1])),
+        seenMs: Math.max(0, Number(told[i + 1])),
         isSelf: member === this.#member,
+        rate: Number(told[i + 2]),
       });
     }
     this.nodes = nodes.sort((one, other) => (one.name < other.name ? -1 : 1));
@@ -56,6 +72,6 @@ export class Heartbeat {
 
   /** Says that this node is gone. */
   async leave(client: Pick<RedisClient, 'call'>): Promise<void> {
-    await client.call('ZREM', [this.#key, this.#member]);
+    await client.call('HDEL', [this.#key, this.#member]);
   }
 }

@@ -56,6 +56,7 @@ export class FakeSubject implements AdminTarget {
     { name: 'banana', address: 'localhost:5002', state: 'up', weight: 1, fromFile: true },
   ];
   threads: ThreadFigures[] = [];
+  shared: BalancerStatus['shared'] = null;
   /** Clients. */
   banned: string[] = [];
   maintained: MaintenanceStatus[] = [];
@@ -159,7 +160,7 @@ export class FakeSubject implements AdminTarget {
       ],
       maintenance: this.maintained,
       certificates: this.certificates(),
-      shared: null,
+      shared: this.shared,
       providers: [
         {
           source: 'dns api.internal:8080',

@@ -56,12 +56,14 @@ export class FakeViews implements StatusViews {
           certificates: certificates.length,
           providers: providers.length,
           threads: threads.length,
+          nodes: status.shared?.nodes.length ?? 0,
           firewall: 0,
           bans: 0,
           maintenance: 0,
         },
         certificatesWrong: 0,
         providersFailing: providers.length,
+        shared: status.shared,
         focus: null,
       },
       tables: {
@@ -124,14 +126,16 @@ function routeRow({
   };
 }
 
-function sectionsOf({ certificates, providers, threads }: BalancerStatus): View['tables'] {
+function sectionsOf({ certificates, providers, threads, shared }: BalancerStatus): View['tables'] {
   const certificateRows = certificates.map(({ fingerprint, name, names, notAfter, state, issuer, file }) => ({
     ...{ id: fingerprint, name, names: names.length, notAfter, state, issuer },
     ...{ from: file, problem: '', isWrong: false },
   }));
   const providerRows = providers.map(({ source, ...rest }) => ({ id: source, ...rest, isWrong: true }));
   const threadRows = threads.map(({ number, ...rest }) => ({ id: String(number), ...rest }));
+  const nodeRows = (shared?.nodes ?? []).map((node) => ({ id: node.name, share: node.rate / 100, ...node }));
   return {
+    ...(nodeRows.length === 0 ? {} : { nodes: { total: nodeRows.length, rows: nodeRows } }),
     certificates: { total: certificateRows.length, rows: certificateRows },
     providers: { total: providerRows.length, rows: providerRows },
     ...(threadRows.length === 0 ? {} : { threads: { total: threadRows.length, rows: threadRows } }),

@@ -49,6 +49,33 @@ await withChromium(t, async (t, browser) => {
     t.same(complaints, []);
   });
 
+  await t.test('the page has the nodes that share, and says when they do not', async (t) => {
+    const subject = new FakeSubject();
+    const { port } = await openAdmin(t, subject);
+    const { page, complaints } = await openPage(browser, `http://127.0.0.1:${port}/`);
+    t.teardown(() => page.close());
+    await page.getByText('Live', { exact: true }).waitFor();
+    const title = page.getByRole('heading', { name: 'Nodes that share' });
+    t.equal(await title.isVisible(), false, 'nothing is shared');
+    const shared = {
+      state: 'shared' as const,
+      ...{ node: 'edge-1', prefix: 'lb', error: '', latencyMs: 1, commands: 1, errors: 0 },
+      ...{ answerSeconds: 1, answers: 1, keys: 0, leased: 0, returned: 0 },
+      nodes: [
+        { name: 'edge-1', isSelf: true, seenMs: 0, rate: 71.4 },
+        { name: 'edge-2', isSelf: false, seenMs: 3000, rate: 28.6 },
+      ],
+    } as const;
+    subject.shared = shared;
+    await title.waitFor();
+    await page.getByText('2 nodes', { exact: true }).waitFor();
+    await page.getByRole('row', { name: 'edge-1 (this one) 71 71% just now' }).waitFor();
+    await page.getByRole('row', { name: 'edge-2 29 29% 3 s ago' }).waitFor();
+    subject.shared = { ...shared, state: 'lost', error: 'Command timed out' };
+    await page.getByText("Redis is lost, limits are this node's share: Command timed out").waitFor();
+    t.same(complaints, []);
+  });
+
   await t.test('Chromium opens a site with a certificate of the local authority', async (t) => {
     const folder = t.testdir();
     const { port } = await startBalancer(

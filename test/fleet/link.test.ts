@@ -1,4 +1,5 @@
 import t from 'tap';
+import { inSlices } from '../../lib/base/slices.js';
 import type { RawClient } from '../support/client.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { deadAddress } from '../support/origin.js';
@@ -9,6 +10,50 @@ const skip = skipWithoutRedis;
 const settings = { respond: { status: 200, body: 'served' } };
 
 t.setTimeout(120_000);
+
+/** A look at everything. */
+const VIEW = {
+  ...{ search: '', onlyWrong: false, offset: 0, route: null, server: null },
+  ...{
+    unfolded: new Set<string>(),
+    folded: new Set<string>(),
+    open: new Set<never>(),
+    closed: new Set<never>(),
+  },
+};
+
+/** Requests that follow each other on one connection. */
+class SteadyLoad {
+  readonly statuses: number[] = [];
+  /** ms from sending to the answer. */
+  readonly waits: number[] = [];
+  readonly #done: Promise<void>;
+  #isOver = false;
+
+  constructor(client: RawClient) {
+    this.#done = this.#run(client);
+  }
+
+  get count(): number {
+    return this.waits.length;
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    await this.#done;
+  }
+
+  async #run(client: RawClient): Promise<void> {
+    while (!this.#isOver) {
+      const sent = performance.now();
+      client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      this.statuses.push((await client.response()).status);
+      this.waits.push(performance.now() - sent);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    client.destroy();
+  }
+}
 
 await t.test('nodes know each other, and which of them has left', { skip }, async (t) => {
   const redis = await RedisServer.start(t);
@@ -26,6 +71,22 @@ await t.test('nodes know each other, and which of them has left', { skip }, asyn
   );
   t.equal(node, 'node-2');
   t.equal(prefix, 'lb');
+  const load = new SteadyLoad(await second.connect());
+  await until('all have heard of its load', () => {
+    const [one, two] = sharedOf(first.balancer).nodes;
+    return (two?.rate ?? 0) > 5 && one?.rate === 0;
+  });
+  await load.stop();
+  const { facts, tables } = await inSlices(first.balancer.views.open().readSteps(VIEW));
+  t.strictSame(facts.shared, { state: 'shared', error: '' });
+  t.match(tables.nodes, {
+    total: 3,
+    rows: [
+      { id: 'node-1', isSelf: true, share: 0 },
+      { id: 'node-2', isSelf: false, share: 1 },
+      { id: 'node-3', isSelf: false, share: 0 },
+    ],
+  });
   const lost = events(first.balancer, 'shared_lost').length;
   third.balancer.stop();
   await until('the third has left', () => sharedOf(first.balancer).nodes.length === 2);
@@ -70,39 +131,6 @@ const TROUBLES: readonly {
     says: /READONLY|MASTERDOWN/,
   },
 ];
-
-/** Requests that follow each other on one connection. */
-class SteadyLoad {
-  readonly statuses: number[] = [];
-  /** ms from sending to the answer. */
-  readonly waits: number[] = [];
-  readonly #done: Promise<void>;
-  #isOver = false;
-
-  constructor(client: RawClient) {
-    this.#done = this.#run(client);
-  }
-
-  get count(): number {
-    return this.waits.length;
-  }
-
-  async stop(): Promise<void> {
-    this.#isOver = true;
-    await this.#done;
-  }
-
-  async #run(client: RawClient): Promise<void> {
-    while (!this.#isOver) {
-      const sent = performance.now();
-      client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-      this.statuses.push((await client.response()).status);
-      this.waits.push(performance.now() - sent);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    client.destroy();
-  }
-}
 
 for (const { name, begin, end, says } of TROUBLES) {
   await t.test(`Redis is ${name}: requests go on, events say so, and it comes back`, { skip }, async (t) => {

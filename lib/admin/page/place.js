@@ -1,6 +1,6 @@
 // What the reader looks at. All of it is in the URL after #, so that it can be sent to a colleague.
 
-const SECTION_NAMES = ['certificates', 'providers', 'threads', 'firewall', 'bans', 'maintenance'];
+const SECTION_NAMES = ['certificates', 'providers', 'threads', 'nodes', 'firewall', 'bans', 'maintenance'];
 /** The API takes 200 names of each kind, and a head of 16 KiB. */
 const MOST_TOGGLED = 80;
 

@@ -101,6 +101,20 @@ const SECTION_TERMS = {
       { head: 'Restarts', kind: 'number', text: ({ restarts }) => count(restarts) },
     ],
   },
+  nodes: {
+    title: 'Nodes that share',
+    aside: nodesAside,
+    isWrong: ({ shared }) => shared !== null && shared.state === 'lost',
+    columns: () => [
+      { head: 'Node', kind: 'code', text: ({ name, is_self: self }) => (self ? `${name} (this one)` : name) },
+      { head: 'Requests/s', kind: 'number', text: ({ rate }) => count(Math.round(rate)) },
+      { head: 'Share', kind: 'number', text: ({ share }) => percent(share) },
+      {
+        head: 'Last heard of',
+        text: ({ seen_ms: seen }) => (seen < 2000 ? 'just now' : `${duration(seen)} ago`),
+      },
+    ],
+  },
   bans: {
     title: 'Banned clients',
     aside: ({ sections }) =>
@@ -148,6 +162,12 @@ function threadsAside({ sections }, rows) {
   const most = Math.max(...rows.map(({ busy }) => busy));
   const restarts = rows.reduce((sum, row) => sum + row.restarts, 0);
   return `${threads}, the busiest ${percent(most)}${restarts === 0 ? '' : `, ${plural(restarts, 'restart')}`}`;
+}
+
+function nodesAside({ sections, shared }) {
+  if (shared === null || shared.state === 'shared') return plural(sections.nodes, 'node');
+  const what = shared.state === 'lost' ? 'Redis is lost' : 'Redis has not answered yet';
+  return `${what}, limits are this node's share${shared.error === '' ? '' : `: ${shared.error}`}`;
 }
 
 /** The sections below, each of which can be closed: then nothing of it is asked for. */

@@ -118,9 +118,12 @@ function listed(items: readonly string[]): string {
   return `${items.slice(0, 3).join(', ')}${more}`;
 }
 
-/** `limits are shared by 3 nodes: a, b, c`. */
+/** `shared by 3 nodes: a 71%, b 22%, c 7%`, each with its part of the requests. */
 function sharedLine({ state, nodes, error }: NonNullable<StatusView['shared']>, paint: Paint): string {
-  const names = nodes.slice(0, MOST_NAMED).map(({ name }) => name);
+  const all = nodes.reduce((sum, { rate }) => sum + rate, 0);
+  const names = nodes
+    .slice(0, MOST_NAMED)
+    .map(({ name, rate }) => (all > 0 ? `${name} ${Math.round((100 * rate) / all)}%` : name));
   if (nodes.length > MOST_NAMED) names.push(`${nodes.length - MOST_NAMED} more`);
   if (state === 'shared')
     return paint.dim(`shared by ${count(nodes.length, 'node')}: ${escapeForScreen(names.join(', '))}`);

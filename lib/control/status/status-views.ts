@@ -412,6 +412,7 @@ function factsOf(
     sections: counts,
     certificatesWrong,
     providersFailing,
+    shared: deps.shared === null ? null : { state: deps.shared.state, error: deps.shared.error },
     focus,
   };
 }

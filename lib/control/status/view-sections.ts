@@ -1,5 +1,6 @@
 import type { Steps } from '../../base/slices.js';
 import type { Firewall } from '../../firewall/firewall.js';
+import type { FleetStatus } from '../../fleet/fleet.js';
 import { maintenanceStatuses, type StatusDeps } from './build-status.js';
 import { rounded } from './histories.js';
 import type { AcmeStatus, BanStatus, CertificateStatus, MaintenanceStatus } from './status.js';
@@ -9,6 +10,7 @@ import type {
   FirewallRow,
   JudgedRow,
   MaintenanceRow,
+  NodeRow,
   ProviderRow,
   Section,
   ThreadRow,
@@ -60,13 +62,14 @@ export class SectionReader {
   readonly #bans = new Kept<ViewTable>(BANS_MS);
 
   *read(deps: StatusDeps, query: ViewQuery): Steps<Sections> {
-    const { clock, registry, providers, threads } = deps;
+    const { clock, registry, providers, threads, shared } = deps;
     const { firewalls } = registry.snapshot;
     const tables: { [section in Section]?: ViewTable } = {};
     const counts: { [section in Section]: number | null } = {
       certificates: 0,
       providers: providers.length,
       threads: threads.length,
+      nodes: 0,
       firewall: null,
       bans: null,
       maintenance: 0,
@@ -80,6 +83,7 @@ export class SectionReader {
     show('certificates', firstOf(certificates));
     show('providers', firstOf(wrongFirst(providers.map(providerRow))));
     show('threads', firstOf(threads.map(threadRow)));
+    if (shared !== null) show('nodes', firstOf(nodeRows(shared)));
     const maintained = maintenanceStatuses(registry, deps.loadedAt);
     show('maintenance', firstOf(maintained.map(maintenanceRow)));
     if (query.open.has('firewall') || firewalls.length <= FEW_FIREWALLS)
@@ -158,6 +162,21 @@ function threadRow(thread: StatusDeps['threads'][number]): ThreadRow {
   const { number, requests, connections, loopDelayMs, busy, since, restarts } = thread;
   const load = { loopDelayMs: rounded(loopDelayMs), busy: Number(busy.toFixed(2)) };
   return { id: String(number), requests, connections, ...load, since, restarts };
+}
+
+/** This node comes first: where many share, its row is shown too. Alone as long as Redis has not answered. */
+function nodeRows({ node, nodes }: FleetStatus): readonly NodeRow[] {
+  const known = nodes.length > 0 ? nodes : [{ name: node, isSelf: true, seenMs: 0, rate: 0 }];
+  const all = known.reduce((sum, { rate }) => sum + rate, 0);
+  const times = new Map<string, number>();
+  const rows = known.map(({ name, isSelf, seenMs, rate }): NodeRow => {
+    const time = (times.get(name) ?? 0) + 1;
+    times.set(name, time);
+    const share = all === 0 ? 0 : Number((rate / all).toFixed(3));
+    const seen = Math.floor(seenMs / 1000) * 1000;
+    return { id: time === 1 ? name : `${name} ${time}`, name, isSelf, seenMs: seen, rate, share };
+  });
+  return [...rows.filter(({ isSelf }) => isSelf), ...rows.filter(({ isSelf }) => !isSelf)];
 }
 
 function maintenanceRow({ name, by, since, until, allow }: MaintenanceStatus): MaintenanceRow {

@@ -12,7 +12,15 @@ export interface View {
 }
 
 /** Tables that are there only while they are looked at, and have at most 100 rows, what is wrong first. */
-export const SECTIONS = ['certificates', 'providers', 'threads', 'firewall', 'bans', 'maintenance'] as const;
+export const SECTIONS = [
+  'certificates',
+  'providers',
+  'threads',
+  'nodes',
+  'firewall',
+  'bans',
+  'maintenance',
+] as const;
 
 export type Section = (typeof SECTIONS)[number];
 export type TableName = 'routes' | 'servers' | Section;
@@ -67,6 +75,8 @@ export interface ViewFacts {
   /** Certificates that are not valid or expire soon, and sources that fail. */
   readonly certificatesWrong: number;
   readonly providersFailing: number;
+  /** How it goes with what nodes share; null: nothing is shared. `error`: why it is lost; empty otherwise. */
+  readonly shared: { readonly state: string; readonly error: string } | null;
   /** The route or server that was asked for alone; null without one, or when there is none of this name. */
   readonly focus: ViewFocus | null;
 }
@@ -208,6 +218,18 @@ export interface ThreadRow extends ViewRow {
   readonly busy: number;
   readonly since: number;
   readonly restarts: number;
+}
+
+/** A node that shares; `id` is its name, with a number where several have one name. */
+export interface NodeRow extends ViewRow {
+  readonly name: string;
+  readonly isSelf: boolean;
+  /** ms since it was last heard of, in whole seconds. */
+  readonly seenMs: number;
+  /** Requests per second. */
+  readonly rate: number;
+  /** Its part of the requests to all nodes, 0 to 1. */
+  readonly share: number;
 }
 
 /** A guard of a firewall; `isWrong`: it has refused something. */
