@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { LAUNCHER } from './support.js';
 
+t.setTimeout(180_000);
+
 /** Presses Tab at the end of a line in a real bash, and gives what it offers. */
 async function tab(t: Test, line: string, asked = ''): Promise<string[]> {
   const folder = t.testdir();
@@ -83,7 +85,7 @@ esac
       cwd: folder,
     });
     // What is never offered would be waited for without end.
-    const patience = setTimeout(() => zsh.kill('SIGKILL'), 20_000);
+    const patience = setTimeout(() => zsh.kill('SIGKILL'), 120_000);
     let lines = '';
     zsh.stdout.on('data', (text) => {
       lines += text;

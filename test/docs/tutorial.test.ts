@@ -5,6 +5,8 @@ import { freePorts } from '../bench/machine.js';
 import { blocksOf, ROOT } from './markdown.js';
 import { looksAsShown, ShellSession } from './session.js';
 
+t.setTimeout(300_000);
+
 /** The ports of the page; the test uses free ones in their place. */
 const PORTS = ['8080', '9090', '5001', '5002'];
 

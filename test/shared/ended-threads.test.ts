@@ -6,6 +6,8 @@ import { lockWord, unlockWord } from '../../lib/shared/word-lock.js';
 import { startCrowd } from './crowd.js';
 import { hashOf, monotonic, OFFENDER, TERMS } from './tasks.js';
 
+t.setTimeout(120_000);
+
 t.test('threads that are ended in the midst of their work hold up nobody', async (t) => {
   for (let round = 0; round < 6; round++) {
     const shared = SharedMemory.create(4);
@@ -18,15 +20,18 @@ t.test('threads that are ended in the midst of their work hold up nobody', async
     }
     const { clients } = shared;
     const hash = hashOf(shared);
-    const from = monotonic();
+    let longest = 0;
     for (let i = 0; i < 1000; i++) {
+      const from = monotonic();
       const client = hash.ofText(`${i}`);
       clients.rates.take(client, TERMS, 1e9);
       clients.places.enter(client, 3);
       clients.places.leave(client);
       clients.bindings.note(client, 1, 1, 0);
+      longest = Math.max(longest, monotonic() - from);
     }
-    t.ok(monotonic() - from < 900, 'no lock was waited for');
+    // A lock that is not returned is waited for a second. All of these together may take longer on a busy machine.
+    t.ok(longest < 900, `no lock was waited for: ${longest} ms`);
     t.equal(clients.places.size, 0);
     t.equal(clients.connections.total, 0);
     const budget = new RetryBudget(0, clients.retries, 'group 1');
@@ -44,11 +49,11 @@ t.test(
     lockWord(words, 0, 7);
     let from = monotonic();
     lockWord(words, 0, 7);
-    t.ok(monotonic() - from < 500);
+    t.ok(monotonic() - from < 900);
     from = monotonic();
     lockWord(words, 0, 3);
     const waited = monotonic() - from;
-    t.ok(waited >= 900 && waited < 3000, `${waited} ms`);
+    t.ok(waited >= 900, `${waited} ms`);
     unlockWord(words, 0, 7);
     t.equal(words[0], 3, 'the thread that comes back late takes nothing from it');
     unlockWord(words, 0, 3);
