@@ -6,6 +6,7 @@ import { FIELD } from '../http/fields.js';
 import type { ResponseHead } from '../http/head.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Channel, ChannelOwner, EndListener } from '../net/channel.js';
+import { atTickEnd, type TickTask } from '../net/loop-tick.js';
 import { TlsError } from '../net/tls-failure.js';
 import type { ConnectionDeps, ConnectionOwner, PooledConnection, ResponseListener } from './contracts.js';
 
@@ -44,7 +45,9 @@ export const SERVER_CONNECTION_MOVES: Moves<ServerConnectionState> = {
 type Reuse = 'fit' | 'last' | 'surplus';
 
 /** One HTTP/1.1 socket to a server, with a response parser while a request is on it, and whether it can be reused. */
-export class ServerConnection implements PooledConnection, ChannelOwner, DeadlineOwner, EndListener {
+export class ServerConnection
+  implements PooledConnection, ChannelOwner, DeadlineOwner, EndListener, TickTask
+{
   /** A client may still read the answer slowly when a server that has ended reads no more of the request. */
   readonly wantsRest = true;
   readonly channel: Channel;
@@ -65,6 +68,8 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
   #reuse: Reuse = 'fit';
   readBytes = 0;
   pooled = false;
+  /** Is it kept for one client, if it is to be reused after this tick? */
+  #keepsAtTickEnd = false;
   /** -1: not asked for since the last read. */
   #readAt = -1;
 
@@ -148,19 +153,39 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
   release(kept = false): void {
     const whole = this.#state === 'answered' && this.#reuse === 'fit';
     // A server that answered before it read the whole request would read the rest as the next request.
-    const reusable = whole && this.channel.flushed && this.#lifetime.hasRoomFor(1);
+    const reusable = whole && this.#lifetime.hasRoomFor(1);
     if (this.#reuse === 'surplus') this.#owner.noteUnsolicited();
     if (reusable && !this.#lifetime.fieldRead)
       this.#lifetime.noteKeepAlive((this.#parser as ResponseParser).head);
     this.#detach();
-    if (!reusable) {
-      this.discard();
-      return;
+    if (!reusable) this.discard();
+    else if (this.channel.flushed) this.#giveBack(kept);
+    else {
+      this.#keepsAtTickEnd = kept;
+      atTickEnd(this);
     }
+  }
+
+  /** Was it released when something of the request was unsent? Then the end of the tick decides on it. */
+  get #isUndecided(): boolean {
+    return this.#state === 'answered' && this.#receiver === null;
+  }
+
+  #giveBack(kept: boolean): void {
     this.pooled = true;
     this.idle(kept);
     if (kept) this.#owner.keep(this);
     else this.#owner.takeBack(this);
+  }
+
+  /**
+   * A write over one of Node's TLS sockets that is made at the end of a tick is reported at the end of the next one, and the
+   * answer may have been read by then: so what was unsent at a release is looked at once more.
+   */
+  onTickEnd(): void {
+    if (!this.#isUndecided) return;
+    if (this.channel.flushed && this.#lifetime.hasRoomFor(1)) this.#giveBack(this.#keepsAtTickEnd);
+    else this.discard();
   }
 
   get isKept(): boolean {
@@ -168,6 +193,7 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
   }
 
   reclaim(): boolean {
+    if (this.#isUndecided) this.discard();
     return this.#owner.reclaim(this);
   }
 
@@ -315,7 +341,7 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
 
   onBytes(buffer: Buffer, length: number): void {
     if (this.#receiver === null) {
-      if (this.#state === 'idle') this.#owner.noteUnsolicited();
+      if (this.#state === 'idle' || this.#isUndecided) this.#owner.noteUnsolicited();
       this.#shut();
       return;
     }

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import t, { type Test } from 'tap';
 import { answering, type RawConnection, type Script } from '../../fixtures/raw-server.js';
 import type { ServerSetting, ServerTlsSettings } from '../../lib/config/settings.js';
@@ -32,7 +34,45 @@ async function secured(
   return { server, ca, tls: (more = {}) => ({ address: server.address, tls: { ca, ...more } }) };
 }
 
+/** A server behind TLS in a thread of its own: it says its port, then the number of each connection. */
+const ELSEWHERE = `
+  const { parentPort, workerData } = require('node:worker_threads');
+  let accepted = 0;
+  const server = require('node:tls').createServer(workerData, (socket) => {
+    parentPort.postMessage(++accepted);
+    socket.on('error', () => {});
+    socket.on('data', () => socket.write('HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok'));
+  });
+  server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
+`;
+
 for (const sockets of MEANS) {
+  for (const header of ['', 'Authorization: Negotiate YII=\r\n']) {
+    const whose = header === '' ? '' : ', also one that is kept for its client';
+    t.test(`${sockets}: a server that answers at once keeps its connection${whose}`, async (t) => {
+      const { cert, key } = await authority.issue({ names: ['127.0.0.1'] });
+      const server = new Worker(ELSEWHERE, { eval: true, workerData: { cert, key } });
+      t.teardown(() => server.terminate());
+      const [port] = (await once(server, 'message')) as [number];
+      let accepted = 0;
+      server.on('message', (count: number) => {
+        accepted = count;
+      });
+      const ca = folder(t)('ca.pem', authority.cert);
+      const secured = { address: `127.0.0.1:${port}`, tls: { ca } };
+      const { connect, balancer } = await startBalancer(t, { servers: [secured] }, { sockets });
+      const client = await connect();
+      for (let i = 0; i < 200; i++) {
+        client.send(`GET / HTTP/1.1\r\nHost: a\r\n${header}\r\n`);
+        t.equal((await client.response()).status, 200);
+      }
+      t.equal(accepted, 1);
+      client.end();
+      await client.gone();
+      if (header !== '') await until(() => balancer.status().servers[0]?.open === 0);
+    });
+  }
+
   t.test(`${sockets}: a request goes to a server behind TLS, whose certificate is verified`, async (t) => {
     const { server, tls } = await secured(t);
     const { connect, seen } = await startBalancer(t, { servers: [tls()] }, { sockets });
