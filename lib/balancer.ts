@@ -305,6 +305,7 @@ class RunningBalancer implements Balancer {
             inherited: options.inherited,
             present: () => this.#present,
             firewalls: () => this.#registry.snapshot.firewalls,
+            holdLineOf: (route) => this.#registry.snapshot.holdLineOf(route),
           })
         : null;
     this.#threads = threads;

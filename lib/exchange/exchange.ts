@@ -268,7 +268,11 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
   /** Waits for a server to come back, if the route and the failure allow it; false when not. */
   #mayHold(failure: Failure): boolean {
     const hold = this.#context.destination?.hold ?? null;
-    return hold !== null && this.#retries.mayHold(failure, this.#lastAttempt) && this.#hold(hold);
+    if (hold === null || !this.#retries.mayHold(failure, this.#lastAttempt)) return false;
+    if (this.#hold(hold)) return true;
+    // It was never in the line: that has as many as it may have.
+    if (this.heldUntil === 0) hold.counts.note('refused');
+    return false;
   }
 
   #hold(line: HoldLine): boolean {

@@ -1,6 +1,7 @@
 import type { OpenCount } from '../base/listener-state.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { HoldConfig } from '../config/types.js';
+import { HoldCounts } from './hold-counts.js';
 
 /** ms between two looks at the line: has a server come back, whose time is up? */
 const LOOK_EVERY = 100;
@@ -29,6 +30,7 @@ export interface HeldRequest {
  */
 export class HoldLine implements DeadlineOwner {
   readonly terms: HoldConfig;
+  readonly counts: HoldCounts;
   /** Made when the first request comes: most routes never have one that waits. */
   #deadline: Deadline | null = null;
   #first: HeldRequest | null = null;
@@ -44,8 +46,14 @@ export class HoldLine implements DeadlineOwner {
   #credit = 0;
   #isScheduled = false;
 
-  constructor(terms: HoldConfig, countInAll: () => OpenCount | null = () => null) {
+  /** `counts`: those of the line before, which are continued. */
+  constructor(
+    terms: HoldConfig,
+    countInAll: () => OpenCount | null = () => null,
+    counts: HoldCounts = new HoldCounts(''),
+  ) {
     this.terms = terms;
+    this.counts = counts;
     this.#countInAll = countInAll;
   }
 
@@ -58,8 +66,10 @@ export class HoldLine implements DeadlineOwner {
     if (request.heldUntil === 0) {
       if (!this.#takePlace()) return false;
       request.heldUntil = now + this.terms.for;
+      this.counts.note('held');
     } else if (request.heldUntil <= now) {
       if (hasPlace) this.#freePlace();
+      this.counts.note('timedOut');
       return false;
     } else if (!hasPlace) {
       this.#inAll?.add(1);
@@ -79,6 +89,13 @@ export class HoldLine implements DeadlineOwner {
     if (others < this.terms.maxRequests) return true;
     inAll?.add(-1);
     return false;
+  }
+
+  /** How many wait now, or were resumed and have reached no server yet, in all threads. */
+  get waiting(): number {
+    // Asked for the first time by whoever looks, as with several threads none waits in the main thread.
+    if (this.#inAll === undefined && this.counts.figures.held > 0) this.#inAll = this.#countInAll();
+    return this.#inAll?.total ?? this.size + this.#out;
   }
 
   #freePlace(): void {
@@ -128,6 +145,7 @@ export class HoldLine implements DeadlineOwner {
     const now = wheel.clock.now();
     while (this.#first !== null && this.#first.heldUntil <= now) {
       this.#freePlace();
+      this.counts.note('timedOut');
       this.#take().giveUp();
     }
     if (this.size === 0) return;

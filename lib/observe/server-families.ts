@@ -63,6 +63,16 @@ export interface LiveRoute {
   readonly isUp: boolean;
   /** Servers that take new requests. */
   readonly usableServers: number;
+  /** Requests that wait for a server; null: there are none, whatever happens. */
+  readonly hold: LiveHold | null;
+}
+
+/** Requests of a route that found no usable server; all but `waiting` since the start. */
+export interface LiveHold {
+  readonly waiting: number;
+  readonly held: number;
+  readonly timedOut: number;
+  readonly refused: number;
 }
 
 export interface LiveServer {
@@ -153,6 +163,19 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
       'Servers of the route that take new requests, including backup servers.',
       () => routes(live(), ({ usableServers }) => usableServers),
     ),
+    gauge('lb_route_requests_waiting', 'Requests that wait for a server of the route to come back.', () =>
+      holds(live(), ({ waiting }) => waiting),
+    ),
+    counter(
+      'lb_route_requests_held_total',
+      'Requests that waited for a server of the route to come back.',
+      () => holds(live(), ({ held }) => held),
+    ),
+    counter(
+      'lb_route_hold_failures_total',
+      'Requests that found no usable server in vain: timed_out waited for the time of hold, refused did not wait, because max_requests waited already.',
+      () => holdFailures(live()),
+    ),
     gauge('lb_server_up', 'Whether the server takes new requests.', each(isUp)),
     gauge('lb_server_state', '1 for the current state of the server, 0 for the others.', () =>
       states(live()),
@@ -240,6 +263,18 @@ function listeners({ listeners: all }: LiveBalancer, value: (listener: LiveListe
 
 function* routes(live: LiveBalancer, value: (route: LiveRoute) => number): Generator<Sample> {
   for (const route of live.routes) yield { labels: { route: route.name }, value: value(route) };
+}
+
+function* holds({ routes: all }: LiveBalancer, value: (hold: LiveHold) => number): Generator<Sample> {
+  for (const { name, hold } of all) if (hold !== null) yield { labels: { route: name }, value: value(hold) };
+}
+
+function* holdFailures({ routes: all }: LiveBalancer): Generator<Sample> {
+  for (const { name, hold } of all) {
+    if (hold === null) continue;
+    yield { labels: { route: name, result: 'timed_out' }, value: hold.timedOut };
+    yield { labels: { route: name, result: 'refused' }, value: hold.refused };
+  }
 }
 
 function* responseTimes({ servers }: LiveBalancer): Generator<Sample> {

@@ -137,6 +137,7 @@ export class RoutingSnapshot {
     return this.#parts.selectors.get(route)?.current;
   }
 
+  /** The line of the route where its requests wait for a server; undefined without `hold`. */
   holdLineOf(route: string): HoldLine | undefined {
     return this.#parts.holdLines.get(route);
   }

@@ -16,6 +16,7 @@ import type {
   StickyConfig,
 } from '../config/types.js';
 import { type CompiledRoute, ServerSelector, type Sticky } from '../exchange/context.js';
+import { HoldCounts } from '../exchange/hold-counts.js';
 import { HoldLine } from '../exchange/hold-line.js';
 import { RequestKey } from '../exchange/request-key.js';
 import { RetryBudget, RetryPolicy } from '../exchange/retries.js';
@@ -186,7 +187,8 @@ export class SnapshotBuilder {
     const before = this.#before?.holdLineOf(route);
     const isSame = before?.terms.for === terms.for && before.terms.maxRequests === terms.maxRequests;
     const { holds } = this.#shared;
-    const line = before !== undefined && isSame ? before : new HoldLine(terms, () => holds.of(route));
+    const counts = before?.counts ?? new HoldCounts(route);
+    const line = before !== undefined && isSame ? before : new HoldLine(terms, () => holds.of(route), counts);
     this.#holdLines.set(route, line);
     return line;
   }

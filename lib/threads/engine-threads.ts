@@ -26,7 +26,7 @@ import type { Command, SentConfiguration, ServerNumbers, ServerReports } from '.
 import { RespawnDelay } from './respawn.js';
 import { configurationSender } from './sent-configuration.js';
 import { ServerMirrors } from './server-mirror.js';
-import { type SpanTaker, ThreadReports } from './thread-reports.js';
+import { type SpanTaker, ThreadReports, type ThreadReportsDeps } from './thread-reports.js';
 import { ThreadEnded, type ThreadListener, WorkerThread } from './worker-thread.js';
 
 /** The present state of the control plane, which a thread begins with. */
@@ -59,6 +59,7 @@ export interface EngineThreadsDeps {
   readonly present: () => PresentState;
   /** Those of the configuration in force. */
   readonly firewalls: () => readonly Firewall[];
+  readonly holdLineOf: ThreadReportsDeps['holdLineOf'];
 }
 
 /** A thread that hangs is ended so many ms after it was told to stop. */
@@ -104,9 +105,9 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
 
   constructor(deps: EngineThreadsDeps) {
     this.#deps = deps;
-    const { clock, telemetry, firewalls, spans } = deps;
+    const { clock, telemetry, firewalls, holdLineOf, spans } = deps;
     this.#observer = telemetry.observer;
-    this.#reports = new ThreadReports({ clock, ...telemetry, firewalls, spans });
+    this.#reports = new ThreadReports({ clock, ...telemetry, firewalls, holdLineOf, spans });
     this.#threads = new Array<WorkerThread | null>(deps.count).fill(null);
     this.#mirrors = new ServerMirrors(deps.clock, deps.shared.successes, (command) => this.#tell(command));
     this.#hangs = new HangWatch(clock, deps.shared.pulses, () => this.#live);

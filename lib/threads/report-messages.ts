@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { BalancerEvent } from '../base/observer.js';
+import type { HoldReport } from '../exchange/hold-counts.js';
 import type { NewFailures } from '../observe/failures.js';
 import type { LineTerms } from '../observe/line-format.js';
 import type { SpanBlock } from '../observe/otlp/span-writer.js';
@@ -67,6 +68,7 @@ export interface FiguresReport {
   readonly names: NewNames;
   readonly failures: readonly NewFailures[];
   readonly guards: readonly GuardReport[];
+  readonly holds: readonly HoldReport[];
   /** Only with the last message of a report. */
   readonly state: ThreadState | null;
   /** The number of the order that is complete with this message; 0: none. */

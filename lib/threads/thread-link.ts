@@ -1,6 +1,7 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { NumberReader } from '../base/number-stream.js';
 import type { BalancerEvent } from '../base/observer.js';
+import type { HoldReport } from '../exchange/hold-counts.js';
 import type { Metrics } from '../observe/metrics.js';
 import type { SpanBlock } from '../observe/otlp/span-writer.js';
 import type { RequestSummary } from '../observe/thread-reader.js';
@@ -19,6 +20,8 @@ export interface LinkOwner {
   readonly sums: EngineSums;
   readonly servers: ServerSums;
   readonly guards: GuardSums;
+  /** Adds what became of requests that waited for a server. */
+  includeHolds(reports: readonly HoldReport[]): void;
   onRecords(batch: RecordBatch): void;
   /** The bytes are valid during the call. */
   onLines(lines: Buffer, count: number): void;
@@ -107,7 +110,7 @@ export class ThreadLink {
     }
   }
 
-  #readFigures({ numbers, names, failures, guards, state, answers }: FiguresReport): void {
+  #readFigures({ numbers, names, failures, guards, holds, state, answers }: FiguresReport): void {
     this.#tally.learn(names);
     const reader = new NumberReader(numbers);
     while (!reader.isAtEnd) {
@@ -120,6 +123,7 @@ export class ThreadLink {
         throw new Error(`a report of thread ${this.thread} has an entry of the unknown kind ${kind}`);
     }
     this.#owner.guards.include(guards);
+    this.#owner.includeHolds(holds);
     if (state !== null) this.state = state;
     const { requests, errors, latencies } = this.#tally.takeTotals();
     if (requests > 0 || latencies.length > 0 || failures.length > 0)

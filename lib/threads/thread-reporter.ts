@@ -4,6 +4,7 @@ import type { BalancerEvent, Observer, RequestRecord } from '../base/observer.js
 import { atOnce, Slice, type Steps } from '../base/slices.js';
 import type { Clock } from '../base/timer-wheel.js';
 import type { MeasuredPath } from '../config/types.js';
+import { type HoldReport, takeHolds } from '../exchange/hold-counts.js';
 import { takeRefusals } from '../firewall/verdict.js';
 import { Failures } from '../observe/failures.js';
 import type { Names } from '../observe/metrics.js';
@@ -40,6 +41,7 @@ export class ThreadReporter implements Observer {
   readonly #numbers = new NumberWriter();
   readonly #servers = new ServerTally();
   #guards: GuardReport[] = [];
+  #holds: readonly HoldReport[] = [];
   readonly #stop: () => void;
   /** The numbers of orders to report. */
   #orders: number[] = [];
@@ -55,6 +57,7 @@ export class ThreadReporter implements Observer {
     this.#wantsFailures = terms.failures;
     this.#load = new ThreadLoad(clock);
     takeRefusals();
+    takeHolds();
     this.#forwarder = new RequestForwarder(start, (report) => port.postMessage(report));
     port.on('message', (order: ReportOrder) => this.#obey(order));
     const credit = new Credit(start.credit);
@@ -138,7 +141,9 @@ export class ThreadReporter implements Observer {
       await this.#inSlices(this.#steps());
       const state = this.#state;
       const isNews =
-        state.engine !== this.#toldEngine || this.#numbers.length + this.#guards.length > 0 || answers > 0;
+        state.engine !== this.#toldEngine ||
+        this.#numbers.length + this.#guards.length + this.#holds.length > 0 ||
+        answers > 0;
       this.#postFigures(isNews ? state : null, answers);
     } while (this.#orders.length > 0);
     this.#isReporting = false;
@@ -160,6 +165,7 @@ export class ThreadReporter implements Observer {
     yield* this.#requests.write(this.#numbers);
     yield* this.#servers.write(this.#numbers);
     this.#engine?.writeCounts(this.#numbers);
+    this.#holds = [...this.#holds, ...takeHolds()];
     for (const [{ firewall, guard }, { refused, observed }] of takeRefusals()) {
       this.#guards.push({ firewall, guard, refused, observed });
       yield;
@@ -180,13 +186,16 @@ export class ThreadReporter implements Observer {
   #postFigures(state: ThreadState | null, answers: number): void {
     const failures = this.#failures.take();
     const guards = this.#guards;
-    const news = this.#numbers.length + failures.length + guards.length;
+    const holds = this.#holds;
+    const news = this.#numbers.length + failures.length + guards.length + holds.length;
     if (news === 0 && state === null && answers === 0) return;
     this.#guards = [];
+    this.#holds = [];
     const numbers = this.#numbers.take();
     const names = this.#requests.takeNames();
     if (state !== null) this.#toldEngine = state.engine;
-    const report: FiguresReport = { kind: 'figures', numbers, names, failures, guards, state, answers };
+    const figures = { numbers, names, failures, guards, holds, state, answers };
+    const report: FiguresReport = { kind: 'figures', ...figures };
     this.#port.postMessage(report, [numbers.buffer]);
   }
 }

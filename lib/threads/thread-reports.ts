@@ -1,6 +1,8 @@
 import { MessageChannel } from 'node:worker_threads';
 import type { BalancerEvent } from '../base/observer.js';
 import type { Clock } from '../base/timer-wheel.js';
+import type { HoldReport } from '../exchange/hold-counts.js';
+import type { HoldLine } from '../exchange/hold-line.js';
 import type { Firewall } from '../firewall/firewall.js';
 import type { Metrics } from '../observe/metrics.js';
 import type { ObserverList } from '../observe/observer-list.js';
@@ -28,6 +30,8 @@ export interface ThreadReportsDeps {
   readonly observer: ObserverList;
   /** Those of the configuration in force. */
   readonly firewalls: () => readonly Firewall[];
+  /** The line of a route in the main thread, where the counts of all threads are added up. */
+  readonly holdLineOf: (route: string) => Pick<HoldLine, 'counts'> | undefined;
   /** Takes what threads write of recorded traces. */
   readonly spans: SpanTaker;
 }
@@ -58,6 +62,7 @@ export class ThreadReports implements LinkOwner {
   readonly #observer: ObserverList;
   readonly #spans: SpanTaker;
   readonly #events: ThreadEvents;
+  readonly #holdLineOf: ThreadReportsDeps['holdLineOf'];
   readonly #accounts = new Map<number, Account>();
   /** Connections that listeners of ended threads had turned away, by address. */
   readonly #turnedAway = new Map<string, number>();
@@ -68,9 +73,10 @@ export class ThreadReports implements LinkOwner {
   #lostRecords = 0;
   #warnedAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ clock, metrics, observer, firewalls, spans }: ThreadReportsDeps) {
+  constructor({ clock, metrics, observer, firewalls, holdLineOf, spans }: ThreadReportsDeps) {
     this.#spans = spans;
     this.guards = new GuardSums(firewalls);
+    this.#holdLineOf = holdLineOf;
     this.#clock = clock;
     this.metrics = metrics;
     this.#observer = observer;
@@ -223,6 +229,10 @@ export class ThreadReports implements LinkOwner {
     const account = this.#accounts.get(thread);
     if (account !== undefined) account.requests += summary.requests;
     this.#observer.requestsSummed(summary);
+  }
+
+  includeHolds(reports: readonly HoldReport[]): void {
+    for (const report of reports) this.#holdLineOf(report.route)?.counts.include(report);
   }
 
   onFigures(): void {

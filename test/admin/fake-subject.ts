@@ -144,6 +144,7 @@ export class FakeSubject implements AdminTarget {
           match: 'any host',
           action: 'forward',
           algorithm: 'round_robin',
+          hold: null,
           requests: 12,
           latency: { p50: 1, p90: 2, p99: 3 },
           downSince: this.downSince,

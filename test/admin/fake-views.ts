@@ -106,6 +106,7 @@ function routeRow({
   requests,
   latency,
   downSince,
+  hold,
   servers,
 }: RouteStatus): RouteRow {
   return {
@@ -119,6 +120,7 @@ function routeRow({
     p50: latency?.p50 ?? null,
     p99: latency?.p99 ?? null,
     downSince,
+    held: hold?.waiting ?? null,
     servers: servers.length,
     usable: servers.length,
     isFolded: false,

@@ -123,11 +123,18 @@ t.test('the same with long gaps (LB_HOLD_GAP_MS=8000)', { skip: LONG === 0, time
 );
 
 t.test('after the time a client gets 503, and a full line turns further requests away at once', async (t) => {
-  const { connect, seen, clock } = await startBalancer(
+  const settings = { hold: { for: '5s', max_requests: 2 }, health_check: false as const };
+  const servers = [await deadAddress()];
+  const { balancer, connect, seen, clock } = await startBalancer(
     t,
-    { hold: { for: '5s', max_requests: 2 }, health_check: false, servers: [await deadAddress()] },
+    { listen: HERE, ...settings, servers },
     { manual: true },
   );
+  const holds = async () => {
+    await balancer.collectFigures();
+    return balancer.status().routes[0]?.hold;
+  };
+  t.same(await holds(), { waiting: 0, held: 0, timedOut: 0, refused: 0 });
   const clients = [await connect(), await connect(), await connect()];
   for (const client of clients) client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   while (seen.requests.length < 1) {
@@ -135,6 +142,7 @@ t.test('after the time a client gets 503, and a full line turns further requests
     await pause(1);
   }
   t.match(seen.requests[0], { status: 502, reason: 'connect_refused' }, 'the third is not held');
+  t.same(await holds(), { waiting: 2, held: 2, timedOut: 0, refused: 1 });
   while (seen.requests.length < 3) {
     clock.advance(100);
     await pause(1);
@@ -144,6 +152,15 @@ t.test('after the time a client gets 503, and a full line turns further requests
     { status: 503, reason: 'no_server' },
   ]);
   t.ok((seen.requests[1]?.queueMs ?? 0) > 3000, 'the wait is told');
+  t.same(await holds(), { waiting: 0, held: 2, timedOut: 2, refused: 1 });
+  await balancer.reload(createConfig({ listen: HERE, ...settings, hold: '9s', servers }));
+  t.same(
+    await holds(),
+    { waiting: 0, held: 2, timedOut: 2, refused: 1 },
+    'a reload with other terms goes on counting',
+  );
+  await balancer.reload(createConfig({ listen: HERE, health_check: false, servers }));
+  t.equal(await holds(), null);
   t.match((await clients[0]?.response())?.body ?? '', /.+/);
   for (const client of clients) client.destroy();
 });

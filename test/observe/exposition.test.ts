@@ -63,8 +63,8 @@ const LIVE: LiveBalancer = {
   listeners: [{ address: '127.0.0.1:8080', connections: 3, turnedAway: 1 }],
   requests: { inFlight: 2 },
   routes: [
-    { name: 'www.mango.com', isUp: true, usableServers: 2 },
-    { name: NASTY, isUp: false, usableServers: 0 },
+    { name: 'www.mango.com', isUp: true, usableServers: 2, hold: null },
+    { name: NASTY, isUp: false, usableServers: 0, hold: { waiting: 2, held: 9, timedOut: 3, refused: 1 } },
   ],
   servers: [server(), server({ name: NASTY, state: 'ejected', effectiveWeight: 0 })],
   firewall: [
@@ -160,6 +160,9 @@ t.test('counts are exposed with labels that no client chooses', async (t) => {
     'lb_ready 1',
     'lb_access_log_dropped_lines_total 3',
     'lb_webhook_dropped_events_total 2',
+    'lb_route_requests_waiting{route="a\\"b\\\\c\\nd"} 2',
+    'lb_route_requests_held_total{route="a\\"b\\\\c\\nd"} 9',
+    'lb_route_hold_failures_total{route="a\\"b\\\\c\\nd",result="timed_out"} 3',
     `lb_build_info{version="1.2.3",node="${process.versions.node}",instance_name="edge-1"} 1`,
   ])
     t.ok(lines.includes(line), line);

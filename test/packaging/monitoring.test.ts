@@ -49,6 +49,87 @@ t.test(
   },
 );
 
+/** Series of an hour, and the alerts that they raise. */
+const RAISED: readonly {
+  readonly alert: string;
+  readonly series: Readonly<Record<string, string>>;
+  readonly labels: string;
+}[] = [
+  {
+    alert: 'LbRequestsHeld',
+    series: { 'lb_route_requests_waiting{instance="a",route="shop"}': '3x60' },
+    labels: 'route="shop"',
+  },
+  {
+    alert: 'LbHoldInVain',
+    series: { 'lb_route_hold_failures_total{instance="a",route="shop",result="refused"}': '0+1x60' },
+    labels: 'route="shop", result="refused"',
+  },
+  {
+    alert: 'LbSourceFails',
+    series: { 'lb_provider_up{instance="a",source="dns"}': '0x60' },
+    labels: 'source="dns"',
+  },
+  { alert: 'LbSharedLost', series: { 'lb_shared_up{instance="a"}': '0x60' }, labels: '' },
+  {
+    alert: 'LbSpansDropped',
+    series: { 'lb_otlp_spans_total{instance="a",result="dropped"}': '0+10x60' },
+    labels: 'result="dropped"',
+  },
+  {
+    alert: 'LbExportFails',
+    series: {
+      'lb_otlp_requests_total{instance="a",signal="traces",result="failure"}': '0+1x60',
+      'lb_otlp_requests_total{instance="a",signal="traces",result="success"}': '7x60',
+    },
+    labels: 'signal="traces"',
+  },
+];
+
+/** Series of an hour in which all is well: they raise none of these alerts. */
+const CALM = {
+  'lb_route_requests_waiting{instance="a",route="shop"}': '0x60',
+  'lb_route_hold_failures_total{instance="a",route="shop",result="refused"}': '9x60',
+  'lb_provider_up{instance="a",source="dns"}': '1x60',
+  'lb_shared_up{instance="a"}': '1x60',
+  'lb_shared_nodes{instance="a"}': '3x60',
+  'lb_shared_nodes{instance="b"}': '3x60',
+  'lb_otlp_spans_total{instance="a",result="dropped"}': '9x60',
+  'lb_otlp_spans_total{instance="a",result="sent"}': '0+9x60',
+  'lb_otlp_requests_total{instance="a",signal="traces",result="failure"}': '0+1x60',
+  'lb_otlp_requests_total{instance="a",signal="traces",result="success"}': '0+1x60',
+};
+
+function inputs(series: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(series).map(
+    ([name, values]) => `      - { series: '${name}', values: '${values}' }`,
+  );
+  return `  - interval: 1m\n    input_series:\n${lines.join('\n')}\n    promql_expr_test:\n`;
+}
+
+function firing(alert: string, samples: readonly string[]): string {
+  const expr = `count by (route, result, source, signal) (ALERTS{alertname="${alert}",alertstate="firing"})`;
+  const list = samples.map((labels) => `{ labels: '{${labels}}', value: 1 }`).join(', ');
+  return `      - { expr: '${expr}', eval_time: 50m, exp_samples: [${list}] }\n`;
+}
+
+t.test(
+  'held requests, sources, Redis and collectors raise their alerts, and nothing does when all is well',
+  { skip: !promtool && !isRequired && 'no promtool (Debian: prometheus)' },
+  async (t) => {
+    const groups = RAISED.map(({ alert, series, labels }) => inputs(series) + firing(alert, [labels]));
+    const disagree = { 'lb_shared_nodes{instance="a"}': '3x60', 'lb_shared_nodes{instance="b"}': '2x60' };
+    groups.push(inputs(disagree) + firing('LbNodesDisagree', ['']));
+    groups.push(
+      inputs(CALM) + [...RAISED, { alert: 'LbNodesDisagree' }].map(({ alert }) => firing(alert, [])).join(''),
+    );
+    const text = `rule_files: [${JSON.stringify(ALERTS)}]\nevaluation_interval: 1m\ntests:\n${groups.join('')}`;
+    const file = join(t.testdir({ 'alerts-test.yml': text }), 'alerts-test.yml');
+    const result = spawnSync('promtool', ['test', 'rules', file], { encoding: 'utf8' });
+    t.equal(result.status, 0, result.stdout + result.stderr);
+  },
+);
+
 t.test('every metric and label of alerts and dashboard is on a live /metrics', async (t) => {
   const site = await startTroubledSite(t);
   await site.get('a');

@@ -1,6 +1,7 @@
 import type { Test } from 'tap';
 import type { BalancerEvent, Observer } from '../../lib/base/observer.js';
 import { systemClock } from '../../lib/base/timer-wheel.js';
+import type { HoldCounts } from '../../lib/exchange/hold-counts.js';
 import type { Firewall } from '../../lib/firewall/firewall.js';
 import { Metrics } from '../../lib/observe/metrics.js';
 import { ObserverList } from '../../lib/observe/observer-list.js';
@@ -13,6 +14,7 @@ export class Reporting {
   readonly metrics = new Metrics();
   readonly events: BalancerEvent[] = [];
   firewalls: readonly Firewall[] = [];
+  readonly holdLines = new Map<string, { readonly counts: HoldCounts }>();
   readonly reports: ThreadReports;
   /** Those of threads that were replaced too: each takes the refusals of this process until it is closed. */
   readonly #reporters: ThreadReporter[] = [];
@@ -25,6 +27,7 @@ export class Reporting {
       metrics: this.metrics,
       observer,
       firewalls: () => this.firewalls,
+      holdLineOf: (route) => this.holdLines.get(route),
       spans: { take: () => {}, spans: { dropped: 0 } },
     });
     t.teardown(() => this.close());

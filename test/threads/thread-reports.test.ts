@@ -8,6 +8,7 @@ import { atOnce } from '../../lib/base/slices.js';
 import { systemClock } from '../../lib/base/timer-wheel.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { FirewallConfig } from '../../lib/config/types.js';
+import { HoldCounts, takeHolds } from '../../lib/exchange/hold-counts.js';
 import { Firewall } from '../../lib/firewall/firewall.js';
 import { Metrics } from '../../lib/observe/metrics.js';
 import { ObserverList } from '../../lib/observe/observer-list.js';
@@ -51,6 +52,23 @@ const records: fc.Arbitrary<RequestRecord> = fc
     attempts: fc.constantFrom(1, 2),
   })
   .map((changes) => recordOf({ startedAt: 1000, ...changes }));
+
+t.test('what became of requests that waited for a server is summed over threads', async (t) => {
+  const reporting = new Reporting(t);
+  const [main, counts] = [new HoldCounts('shop'), new HoldCounts('shop')];
+  reporting.holdLines.set('shop', { counts: main });
+  const gone = new HoldCounts('gone');
+  const reporter = reporting.start(1);
+  for (const what of ['held', 'held', 'timedOut', 'refused'] as const) counts.note(what);
+  gone.note('held');
+  await reporting.collect();
+  t.same(main.figures, { held: 2, timedOut: 1, refused: 1 });
+  counts.note('held');
+  reporter.flush();
+  await reporting.collect();
+  t.same(main.figures, { held: 3, timedOut: 1, refused: 1 }, 'each once');
+  takeHolds();
+});
 
 t.test('what several threads report adds up to what one would have counted', async () => {
   fc.assert(
@@ -258,6 +276,7 @@ t.test('nobody reads records: none are posted', async (t) => {
     metrics: new Metrics(),
     observer: new ObserverList([new Metrics(), { event: () => {} }]),
     firewalls: () => [],
+    holdLineOf: () => undefined,
     spans: { take: () => {}, spans: { dropped: 0 } },
   });
   const { terms, port } = reports.connect(1);

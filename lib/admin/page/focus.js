@@ -14,6 +14,7 @@ import {
   STATES,
   serverNow,
   time,
+  whatBecomesOf,
   whyOut,
 } from './words.js';
 
@@ -121,7 +122,7 @@ export class Focus {
     this.server = null;
     this.buttons.hidden = true;
     this.tags.replaceChildren();
-    const { match, algorithm, servers, usable, down_since: since } = route;
+    const { match, algorithm, servers, usable, down_since: since, held } = route;
     say(this.kind, match === name ? 'Route' : `Route ${name}`);
     say(this.name, match);
     const tone = since !== null ? 'bad' : usable < servers ? 'warn' : 'good';
@@ -129,7 +130,9 @@ export class Focus {
     say(this.state, since === null ? `${count(usable)} of ${plural(servers, 'server')} in use` : 'Down');
     say(
       this.why,
-      since === null ? '' : `No server takes requests for ${duration(serverNow() - since)}: they get 503`,
+      since === null
+        ? ''
+        : `No server takes requests for ${duration(serverNow() - since)}: ${whatBecomesOf(held)}`,
     );
     this.#showFacts([
       ['Requests/s', rate(route.rate)],

@@ -1,6 +1,15 @@
 import { make, mark, reshape, say, shape } from './elements.js';
 import { routeLink } from './place.js';
-import { count, duration, errorShare, milliseconds, plural, rate, serverNow } from './words.js';
+import {
+  count,
+  duration,
+  errorShare,
+  milliseconds,
+  plural,
+  rate,
+  serverNow,
+  whatBecomesOf,
+} from './words.js';
 
 const ACTIONS = { redirect: 'redirects', respond: 'answers by itself' };
 
@@ -62,7 +71,7 @@ export class RouteRow {
     this.#updateFigures(route);
   }
 
-  #updateState({ action, servers, usable, down_since: since }) {
+  #updateState({ action, servers, usable, down_since: since, held }) {
     let tone = 'good';
     let word = `${count(usable)} of ${count(servers)} in use`;
     let why = '';
@@ -71,7 +80,7 @@ export class RouteRow {
       [tone, word, why] = [
         'bad',
         'Down',
-        `No server takes requests for ${duration(serverNow() - since)}: they get 503`,
+        `No server takes requests for ${duration(serverNow() - since)}: ${whatBecomesOf(held)}`,
       ];
     else if (usable < servers) tone = 'warn';
     reshape(this.shape, tone);

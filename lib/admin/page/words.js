@@ -195,3 +195,9 @@ export function eventWords({ what, server = '', route, reason, times = 1 }) {
     return { subject: '', text: `${text} ${reason}`, reason: '', tone };
   return { subject: route ?? server, text, reason: more, tone };
 }
+
+/** `held`: requests that wait for a server to come back; null when they do not wait. */
+export function whatBecomesOf(held) {
+  if (held === null) return 'they get 503';
+  return held === 0 ? 'they wait' : `${plural(held, 'request')} ${held === 1 ? 'waits' : 'wait'}`;
+}

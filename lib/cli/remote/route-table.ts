@@ -1,4 +1,5 @@
 import { escapeForScreen } from '../../observe/escape.js';
+import { count } from '../error-text.js';
 import type { Paint } from '../paint.js';
 import { type Column, renderTable } from './columns.js';
 import { age, grouped, latency } from './figures.js';
@@ -99,7 +100,9 @@ function note({ route, server }: Row, now: number): string {
   if (server !== null) return noteOf(server, now);
   const isNamed = route.match.replaceAll(' ', '') === route.name.replaceAll(' ', '');
   const match = isNamed ? '' : escapeForScreen(route.match);
-  return [route.algorithm, match].filter((text) => text !== '').join(', ');
+  const waiting = route.hold?.waiting ?? 0;
+  const wait = waiting === 0 ? '' : `${count(waiting, 'request')} ${waiting === 1 ? 'waits' : 'wait'}`;
+  return [wait, route.algorithm, match].filter((text) => text !== '').join(', ');
 }
 
 function noteTint({ server }: Row, paint: Paint): (text: string) => string {

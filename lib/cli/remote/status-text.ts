@@ -76,11 +76,32 @@ function routesDown({ routes, started_at, uptime_ms }: StatusView, paint: Paint)
   return lines;
 }
 
+/** `2 requests wait for a server of shop (of 340 so far 3 waited in vain, and 12 more were refused)` */
+function holdLines({ routes }: StatusView, paint: Paint): string[] {
+  const lines: string[] = [];
+  let more = 0;
+  for (const { name, hold } of routes) {
+    // A balancer that was started before it was updated has none.
+    if (!hold || hold.waiting + hold.timed_out + hold.refused === 0) continue;
+    if (lines.length === MOST_NAMED) {
+      more++;
+      continue;
+    }
+    const { waiting, held, timed_out: timedOut, refused } = hold;
+    const who = `${count(waiting, 'request')} ${waiting === 1 ? 'waits' : 'wait'} for a server of`;
+    const far = `of ${grouped(held)} so far ${grouped(timedOut)} waited in vain, and ${grouped(refused)} more were refused`;
+    const tint = waiting > 0 ? paint.yellow : paint.dim;
+    lines.push(`${tint(who)} ${escapeForScreen(name)} ${paint.dim(`(${far})`)}`);
+  }
+  if (more > 0) lines.push(paint.dim(`and of ${count(more, 'more route')}`));
+  return lines;
+}
+
 /** What needs attention, one line each. */
 function remarks(status: StatusView, paint: Paint): string {
   const { ready_reasons: reasons, requests, firewall, config } = status;
   const unready = reasons.map((reason) => `${paint.yellow('not ready:')} ${escapeForScreen(reason)}`);
-  const lines = [...unready, ...routesDown(status, paint)];
+  const lines = [...unready, ...routesDown(status, paint), ...holdLines(status, paint)];
   const failed = Object.entries(requests.by_reason).sort(([, a], [, b]) => b - a);
   if (failed.length > 0) {
     const list = failed.map(([reason, times]) => `${reason} ${grouped(times)}`);

@@ -59,6 +59,8 @@ function headLines({ status, rates, traffic }: Glance, paint: Paint): string[] {
   const tint = ready ? paint.green : paint.yellow;
   const seconds = traffic.slice(-SPARKS).map((point) => point.requests);
   const last = traffic.at(-1);
+  // A balancer that was started before it was updated has none.
+  const held = status.routes.reduce((sum, { hold }) => sum + (hold?.waiting ?? 0), 0);
   const errors = `${rate(rates.errors)} errors/s`;
   return [
     `${paint.bold(`lb ${version}`)} ${tint(state)} for ${humanDuration(uptime)}${ready ? '' : paint.yellow(', not ready')}  ${paint.dim(listenersText(listeners))}`,
@@ -66,6 +68,7 @@ function headLines({ status, rates, traffic }: Glance, paint: Paint): string[] {
     paint.dim(
       [
         `${grouped(requests.in_flight)} in flight`,
+        ...(held === 0 ? [] : [`${grouped(held)} held`]),
         `${grouped(clients)} clients`,
         `p50 ${latency(last?.p50) || '-'}`,
         `p99 ${latency(last?.p99) || '-'}`,

@@ -33,6 +33,7 @@ import type {
   CertificateStatus,
   ConfigRefusal,
   FirewallStatus,
+  HoldStatus,
   MaintenanceStatus,
   RouteStatus,
   ServerStatus,
@@ -137,6 +138,12 @@ export function serverStatus({ registry, telemetry }: StatusDeps, asked: string)
   return entry === undefined ? all : { ...all, name: asked, address: entry.server.address.text };
 }
 
+/** The requests of a route that wait for a server; null without `hold`. */
+export function holdStatus({ snapshot }: StatusDeps['registry'], route: string): HoldStatus | null {
+  const line = snapshot.holdLineOf(route);
+  return line === undefined ? null : { waiting: line.waiting, ...line.counts.figures };
+}
+
 /** The figures for metrics, without the rest of the status. */
 export function* figureSteps({
   registry,
@@ -162,7 +169,8 @@ export function* figureSteps({
   }
   const liveRoutes: LiveRoute[] = [];
   for (const { name, group, downSince } of routes.all()) {
-    liveRoutes.push({ name, isUp: downSince === null, usableServers: group.usableCount });
+    const hold = holdStatus(registry, name);
+    liveRoutes.push({ name, isUp: downSince === null, usableServers: group.usableCount, hold });
     yield;
   }
   return {
@@ -307,6 +315,7 @@ class StatusBuilder {
       requests: figures?.requests ?? 0,
       latency: figures?.latency ?? null,
       downSince: this.#registry.routes.of(name)?.downSince ?? null,
+      hold: holdStatus(this.#registry, name),
       // A server that was added after the servers were read is in the next status.
       servers: this.#membersOf(route).flatMap((member) => this.#servers.get(member) ?? []),
     };

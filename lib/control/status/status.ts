@@ -94,7 +94,21 @@ export interface RouteStatus {
   readonly latency: Latency;
   /** Since when none of its servers takes new requests; null while one does, and when the route does not forward. */
   readonly downSince: number | null;
+  /** Its requests that wait for a server; null without `hold`. */
+  readonly hold: HoldStatus | null;
   readonly servers: readonly ServerStatus[];
+}
+
+/** Requests of a route that found no usable server. All but `waiting` since the start. */
+export interface HoldStatus {
+  /** Those that wait now. */
+  readonly waiting: number;
+  /** Those that waited, each once. */
+  readonly held: number;
+  /** Those that waited in vain. */
+  readonly timedOut: number;
+  /** Those that did not wait, because `max_requests` waited already. */
+  readonly refused: number;
 }
 
 /**

@@ -46,6 +46,7 @@ export class ViewRows {
       p50: latency === null ? null : rounded(latency.p50),
       p99: latency === null ? null : rounded(latency.p99),
       downSince: state?.downSince ?? null,
+      held: registry.snapshot.holdLineOf(name)?.waiting ?? null,
       servers: group === null ? 0 : registry.servers.membersOf(group).length,
       usable: state?.group.usableCount ?? 0,
       isFolded,

@@ -134,6 +134,8 @@ export interface RouteRow extends ViewRow {
   readonly p50: number | null;
   readonly p99: number | null;
   readonly downSince: number | null;
+  /** Requests that wait for a server to come back; null without `hold`. */
+  readonly held: number | null;
   /** Its servers, and those that take new requests. */
   readonly servers: number;
   readonly usable: number;
