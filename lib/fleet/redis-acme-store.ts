@@ -50,7 +50,6 @@ export interface RedisAcmeTerms {
   /** Resolves when it is known whether Redis answers. */
   readonly untilKnown: () => Promise<void>;
   readonly onClose: (store: RedisAcmeStore) => void;
-  readonly leaseMs?: number | undefined;
 }
 
 /**
@@ -71,7 +70,7 @@ export class RedisAcmeStore implements AcmeStore {
   #resumeAt = Number.NEGATIVE_INFINITY;
 
   constructor(link: FleetLink, terms: RedisAcmeTerms, user: AcmeStoreUser) {
-    const { clock, prefix, node, store, directory, leaseMs = LEASE_MS } = terms;
+    const { clock, prefix, node, store, directory } = terms;
     this.#link = link;
     this.#terms = terms;
     this.#user = user;
@@ -83,7 +82,7 @@ export class RedisAcmeStore implements AcmeStore {
       nodes: `${this.#place}:nodes`,
       issued: `${this.#place}:issued`,
     };
-    this.#lease = new AcmeLease(link, { clock, key: `${this.#place}:lock`, node, leaseMs });
+    this.#lease = new AcmeLease(link, { clock, key: `${this.#place}:lock`, node, leaseMs: LEASE_MS });
     this.#news = new AcmeNews(link, this.#keys, user);
   }
 

@@ -10,8 +10,6 @@ export interface SharedAcmeTerms {
   readonly clock: Clock;
   readonly prefix: string;
   readonly node: string;
-  /** How long a node that orders is waited for without a sign of it, in ms. */
-  readonly leaseMs?: number | undefined;
 }
 
 /** What this node shares of ACME with others: a store for each authority that it orders from. */

@@ -36,6 +36,13 @@ export class StoreUser implements AcmeStoreUser {
   }
 }
 
+export interface AcmeNodeOptions {
+  readonly clock?: JumpClock;
+  readonly node?: string;
+  /** More of `shared` in its settings. */
+  readonly terms?: object;
+}
+
 /** A node as Redis sees it: a connection, and what of ACME goes over it. It looks every 20 ms. */
 export class AcmeNode {
   readonly clock: JumpClock;
@@ -54,17 +61,18 @@ export class AcmeNode {
 
   static async start(
     t: Test,
-    redis: string,
-    options: { readonly leaseMs?: number; readonly clock?: JumpClock; readonly node?: string } = {},
+    redis: string | readonly string[],
+    options: AcmeNodeOptions = {},
   ): Promise<AcmeNode> {
-    const { clock = new JumpClock(), node = 'node', leaseMs } = options;
-    const config = createConfig({ listen: 80, servers: [1], shared: { redis, timeout: '10s' } });
+    const { clock = new JumpClock(), node = 'node', terms = {} } = options;
+    const settings = { redis: redis as string, timeout: '10s', ...terms };
+    const config = createConfig({ listen: 80, servers: [1], shared: settings });
     const link: FleetLink = new FleetLink({
       clock,
       observer: {},
       onState: (state) => shared.noteState(state),
     });
-    const shared = new SharedAcme(link, { clock, prefix: 'lb', node, leaseMs });
+    const shared = new SharedAcme(link, { clock, prefix: 'lb', node });
     link.use(await openRedis(config.shared as SharedConfig, () => {}));
     const started = new AcmeNode(link, shared, clock);
     t.teardown(() => started.stop());

@@ -11,6 +11,7 @@ import { JumpClock } from '../tls/acme-rig.js';
 import { scratch } from '../tls/pebble.js';
 import { AcmeNode, StoreUser } from './acme-nodes.js';
 import { until } from './nodes.js';
+import { startCluster } from './redis-groups.js';
 import { RedisServer, skipWithoutRedis } from './redis-server.js';
 
 t.setTimeout(180_000);
@@ -48,20 +49,39 @@ const KINDS: Record<string, (t: Test) => Promise<Pair>> = {
   },
   Redis: async (t) => {
     const redis = await RedisServer.start(t);
-    const nodes = [await AcmeNode.start(t, redis.url), await AcmeNode.start(t, redis.url)] as const;
-    const [one, other] = nodes.map((node) => node.open(scratch(t), new StoreUser()));
-    const abandon = (): void => {
-      nodes[0].stop();
-      redis.command('PEXPIRE', `${PLACE}:lock`, '1');
-    };
-    return { one: one as AcmeStore, other: other as AcmeStore, abandon };
+    return nodesOf(t, redis, redis.url, {});
+  },
+  // With a user that may do what docs/fleet.md says.
+  'a cluster of Redis': async (t) => {
+    const servers = await startCluster(t);
+    const rights = ['~lb:*', '+@read', '+@write', '+@scripting', '+@connection', '+time'];
+    for (const server of servers)
+      server.command('ACL', 'SETUSER', 'lb', 'on', '>s3cr3t', ...rights, '+cluster|slots', '+cluster|info');
+    const urls = servers.map(({ url }) => url);
+    return nodesOf(t, servers[0] as RedisServer, urls, { cluster: true, user: 'lb', password: 's3cr3t' });
   },
 };
+
+async function nodesOf(
+  t: Test,
+  redis: RedisServer,
+  url: string | readonly string[],
+  terms: object,
+): Promise<Pair> {
+  const first = await AcmeNode.start(t, url, { terms });
+  const second = await AcmeNode.start(t, url, { terms });
+  const abandon = (): void => {
+    first.stop();
+    redis.command('-c', 'PEXPIRE', `${PLACE}:lock`, '1');
+  };
+  const user = new StoreUser();
+  return { one: first.open(scratch(t), user), other: second.open(scratch(t), user), abandon };
+}
 
 for (const [kind, start] of Object.entries(KINDS)) {
   t.test(
     `${kind} keeps what one has written for the other`,
-    kind === 'Redis' ? needsRedis : {},
+    kind === 'a folder' ? {} : needsRedis,
     async (t) => {
       const { one, other } = await start(t);
       await one.open();
@@ -96,7 +116,7 @@ for (const [kind, start] of Object.entries(KINDS)) {
 
   t.test(
     `with ${kind} one at a time orders, and another when it ends`,
-    kind === 'Redis' ? needsRedis : {},
+    kind === 'a folder' ? {} : needsRedis,
     async (t) => {
       const { one, other, abandon } = await start(t);
       await one.open();
