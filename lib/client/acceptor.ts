@@ -53,7 +53,7 @@ export interface AcceptorDeps extends Pick<ClientDeps, 'wheel' | 'requests' | 'h
 /** The most connections searched for idle ones in a tick; this takes a few ms. */
 const MAX_LOOKS = 40_000;
 
-/** More connections than anybody has. */
+/** More connections than a process can have. */
 const NO_LIMIT = 0x7fffffff;
 
 /** Accepts clients, as many as the limits allow, and keeps the list of their connections. */
@@ -344,7 +344,7 @@ export class ClientAcceptor implements Acceptor {
     if (this.count === 0) this.#onEmpty?.();
   }
 
-  /** Frees the place of a connection, which may still be closing, but for the total; false: it is free already. */
+  /** Frees the place of a connection, which may still be closing, except in the total; false: it was free already. */
   #forget(connection: ClientConnection): boolean {
     if (!this.#connections.delete(connection)) return false;
     const { peer, listener } = connection.forwarded;

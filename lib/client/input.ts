@@ -175,7 +175,7 @@ export class ClientInput implements RequestOwner, Runnable {
     this.#putRequestBack();
     const { now } = wheel;
     this.idleSince = now;
-    // Rough: no client is judged by this deadline.
+    // The wheel's time is exact enough for an idle connection.
     this.#connection.deadline.armFrom(now, timeouts.keepAlive);
     if (!this.#consuming) this.#goOn('asks');
   }

@@ -16,7 +16,7 @@ interface WaitingConnection {
 /**
  * New connections of one thread that found all places of `limits.connections` taken, and no idle connection in their
  * thread that could make room. They wait until another thread has closed an idle one, which takes well under a
- * millisecond, or until all have been asked in vain; then they come in again, and are let in or turned away.
+ * millisecond, or until all have been asked and none had room; then they come in again, and are let in or turned away.
  */
 export class RoomQueue implements DeadlineOwner {
   readonly #requests: RoomRequests;
@@ -27,7 +27,7 @@ export class RoomQueue implements DeadlineOwner {
   readonly #waiting: WaitingConnection[] = [];
   /** How many threads were asked since one has made room last, or since the first connection came. */
   #asked = 0;
-  /** Whom the next request goes to, among the other threads: those that had idle connections are asked again. */
+  /** The index of the other thread that is asked next: one that had idle connections is asked again. */
   #next = 0;
   /** True while a connection comes in again: it does not wait a second time. */
   isComingIn = false;

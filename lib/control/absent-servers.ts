@@ -10,7 +10,7 @@ const MOST_KEPT = 1000;
 export type AbsentSince = ReadonlyMap<string, number>;
 
 /**
- * Servers that operators have changed, and that are not there at present: their source does not tell of them, or a host
+ * Servers that operators have changed, and that are not there at present: their source does not report them, or a host
  * name does not have their address. Servers in the cloud often have an address once and never again, so the changes of one
  * that has been away for seven days are forgotten, and of more than 1,000 those that have been away longest.
  */

@@ -15,7 +15,7 @@ import type { Entry, ServerList } from './server-list.js';
 import { entryNameOf, SeveralAddresses, splitHostOf } from './several-addresses.js';
 import { type NewServer, OperationError } from './status/operations.js';
 
-/** In place of the source of a server that none tells of at present. */
+/** In place of the source of a server that no source reports at present. */
 const ABSENT = 'not there now';
 const NO_CHANGE: ResolvedChange = { groups: [], names: new Set() };
 const AVAILABILITIES: readonly Availability[] = ['ready', 'draining', 'maintenance'];
@@ -41,10 +41,10 @@ export interface Addition {
 }
 
 /**
- * The servers that are wanted, in three layers: those of the file, those that its sources have told of, and the changes of
+ * The servers that are wanted, in three layers: those of the file, those that its sources have reported, and the changes of
  * operators on top. Changes are kept by the names of servers and routes, so they survive a reload, until the file says the
  * same, lacks their route or server, or has been edited at the same place: the edit is newer and wins. Changes of a server
- * that its source does not tell of any more, or not yet, are kept, and apply again when it returns. No change looks at all
+ * that its source does not report any more, or not yet, are kept, and apply again when it returns. No change looks at all
  * servers: there may be 10,000 of them.
  *
  * An entry of the file, or one that was added, whose host name has several addresses stands for several servers
@@ -108,7 +108,7 @@ export class DesiredServers {
     return [name];
   }
 
-  /** The servers that an entry stands for; null: it is one. What sources tell of are addresses, or stay one server each. */
+  /** The servers that an entry stands for; null: it is one. Sources report addresses; a name among them stays one server. */
   #serversAt(listing: Listing | ProvidedListing): readonly ServerConfig[] | null {
     return 'source' in listing ? null : this.#several.of(listing.server);
   }
@@ -119,13 +119,13 @@ export class DesiredServers {
     return entry !== null && (this.isListed(entry) || this.#added.has(entry)) ? entry : null;
   }
 
-  /** The servers that sources have told of, without the changes of operators. */
+  /** The servers that sources have reported, without the changes of operators. */
   get provided(): ProvidedServers {
     return this.#provided;
   }
 
   /**
-   * Takes over what a source has told: all its servers. A server that an operator added, and that the source tells of now,
+   * Takes over an answer of a source: all its servers. A server that an operator added, and that the source reports now,
    * is the source's from then on; `dropped` has a line if it had another name.
    */
   provide(
@@ -141,7 +141,7 @@ export class DesiredServers {
     return { ...change, names, dropped };
   }
 
-  /** Forgets that an operator added the server that a source tells of. */
+  /** Forgets that an operator added the server that a source reports. */
   #yieldTo({ group, server, source }: ProvidedListing, names: Set<string>, dropped: string[]): void {
     const { name, address } = server;
     const called = this.#added.nameAt(addressKey(address));
@@ -220,7 +220,7 @@ export class DesiredServers {
     return this.#file.listingsOf(name).length > 0;
   }
 
-  /** The source that told of a server of this name; undefined when none did, or the file has it. */
+  /** The source that reported a server of this name; undefined when none did, or the file has it. */
   sourceOf(name: string): string | undefined {
     return this.isFromFile(name) ? undefined : this.#provided.listingsOf(name)[0]?.source;
   }
@@ -434,7 +434,7 @@ export class DesiredServers {
     return this.#absent.look(names, (name) => this.#isThere(name), now);
   }
 
-  /** A server that operators have removed is there when its source tells of it. */
+  /** A server that operators have removed is there when its source reports it. */
   #isThere(name: string): boolean {
     return this.has(name) || this.isListed(name) || this.#provided.listingsOf(name).length > 0;
   }
@@ -518,7 +518,7 @@ export class DesiredServers {
     return dropped;
   }
 
-  /** A server that was left out is used again when its source tells of it. Returns false if it was not left out. */
+  /** A server that was left out is used again when its source reports it. Returns false if it was not left out. */
   #include(name: string, group: GroupConfig): boolean {
     if (!this.#leftOut.include(name, group)) return false;
     return this.#provided.listingsOf(name).some((listing) => listing.group === group);
@@ -581,7 +581,7 @@ export class DesiredServers {
 
   /** Forgets changes that the file now contains, and those of a server that is gone. */
   #forgetSettled(name: string): void {
-    // A source may tell of it later, and a host name may have its address later.
+    // A source may report it later, and a host name may have its address later.
     const mayReturn = this.#file.sources.size > 0 && !this.#leftOut.has(name);
     const isGone = !this.has(name) && !mayReturn && this.#entryOf(name) === null;
     if (isGone) this.#availability.delete(name);

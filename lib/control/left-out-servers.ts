@@ -6,13 +6,13 @@ import { isSame } from './server-entry.js';
 const NO_GROUPS: ReadonlySet<GroupConfig> = new Set();
 
 /**
- * The servers that operators removed and that the file still lists, or a source still tells of: groups leave them out. A server
+ * The servers that operators removed and that the file still lists, or a source still reports: groups leave them out. A server
  * is removed from all groups at once, and may return to each by itself.
  */
 export class LeftOutServers {
   /** By name, of servers of the file: the groups that list it and have it still, or again. */
   readonly #removed = new Map<string, ReadonlySet<GroupConfig>>();
-  /** By name, of servers that a source tells of: the groups that leave it out, and what it was there. */
+  /** By name, of servers that a source reports: the groups that leave it out, and the settings it had there. */
   readonly #excluded = new Map<string, ReadonlyMap<GroupConfig, ServerConfig>>();
 
   /** The number of removed servers of the file. */
@@ -25,7 +25,7 @@ export class LeftOutServers {
     return this.#removed.keys();
   }
 
-  /** The names of servers that sources may tell of and that are left out. */
+  /** The names of servers that sources may report and that are left out. */
   get excludedNames(): Iterable<string> {
     return this.#excluded.keys();
   }
@@ -60,7 +60,7 @@ export class LeftOutServers {
     return left === undefined ? listings : listings.filter(({ group }) => left.has(group));
   }
 
-  /** Those of `servers`, of which sources told in `group`, that the group does not leave out. */
+  /** Those of `servers`, which sources reported for `group`, that the group does not leave out. */
   includedIn(group: GroupConfig, servers: readonly ServerConfig[]): readonly ServerConfig[] {
     if (this.#excluded.size === 0) return servers;
     return servers.filter(({ name }) => this.#excluded.get(name)?.has(group) !== true);
@@ -77,7 +77,7 @@ export class LeftOutServers {
     this.#removed.set(name, NO_GROUPS);
   }
 
-  /** The groups of these listings leave out the server of this name, of which a source tells. */
+  /** The groups of these listings leave out the server of this name, which a source reports. */
   exclude(name: string, listings: readonly Listing[]): void {
     this.#excluded.set(name, new Map(listings.map(({ group, server }) => [group, server])));
   }
@@ -89,7 +89,7 @@ export class LeftOutServers {
     else this.#removed.delete(name);
   }
 
-  /** A group has the server of this name again when a source tells of it. Returns false if the group did not leave it out. */
+  /** A group has the server of this name again when a source reports it. Returns false if the group did not leave it out. */
   include(name: string, group: GroupConfig): boolean {
     const groups = this.#excluded.get(name);
     if (groups?.has(group) !== true) return false;
@@ -105,7 +105,7 @@ export class LeftOutServers {
     this.#excluded.delete(name);
   }
 
-  /** Takes over removals made with another file: those of servers that this one lists in the same group, or a source may tell of. */
+  /** Takes over removals made with another file: those of servers that this one lists in the same group, or a source may report. */
   restore(moves: readonly Move[], file: FileIndex): void {
     const taken = new Map<string, Set<GroupConfig>>();
     const listed = new Map<string, ReadonlyMap<GroupConfig, ServerConfig>>();
@@ -134,7 +134,7 @@ export class LeftOutServers {
       for (const { group, server } of file.listingsOf(name)) if (!groups.has(group)) yield { group, server };
   }
 
-  /** Servers that sources may tell of with the groups that leave them out. */
+  /** Servers that sources may report, with the groups that leave them out. */
   *excluded(): Generator<{ group: GroupConfig; server: ServerConfig }> {
     for (const groups of this.#excluded.values())
       for (const [group, server] of groups) yield { group, server };

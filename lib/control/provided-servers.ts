@@ -7,7 +7,7 @@ import { isSameServer } from '../discovery/provider.js';
 import type { FileIndex, Listing } from './file-index.js';
 import { entryNameOf } from './several-addresses.js';
 
-/** What sources have told, by their keys: all servers of each. */
+/** The last answers of sources, by their keys: all servers of each. */
 export type Answers = ReadonlyMap<string, readonly DiscoveredServer[]>;
 
 /** What an answer has changed. */
@@ -16,7 +16,7 @@ export interface ProvidedChange {
   readonly groups: readonly GroupConfig[];
   /** The names of servers that came, left or have other terms or groups. */
   readonly names: ReadonlySet<string>;
-  /** Those among them that no source told of before, and those that none tells of any more. */
+  /** Those among them that no source reported before, and those that no source reports any more. */
   readonly came: readonly string[];
   readonly left: readonly string[];
 }
@@ -39,8 +39,8 @@ const NONE: readonly ServerConfig[] = [];
 const NO_LISTINGS: readonly ProvidedListing[] = [];
 
 /**
- * The servers that sources have told of, by group and by name. An address that the file lists in the same group is left to
- * the file, and one that two sources of a group tell of belongs to the first. The name of a server is the one that the file
+ * The servers that sources have reported, by group and by name. An address that the file lists in the same group is left to
+ * the file, and one that two sources of a group report belongs to the first. The name of a server is the one that the file
  * gives its address, else the one that its source gives it, else the address: a restart finds the same names.
  */
 export class ProvidedServers {
@@ -50,7 +50,7 @@ export class ProvidedServers {
   readonly #listings = new Map<string, readonly ProvidedListing[]>();
   /** Names by address. */
   readonly #nameAt = new Map<string, string>();
-  /** By the address as told. A server that is told of again in the same words is the same object. */
+  /** By the address as reported. A server that is reported again with the same settings is the same object. */
   readonly #compiled = new Map<ProviderConfig, ReadonlyMap<string, Compiled>>();
   /** The addresses that the file lists in a group with sources. */
   readonly #fixed = new Map<GroupConfig, ReadonlySet<string>>();
@@ -80,14 +80,14 @@ export class ProvidedServers {
   }
 
   /**
-   * By their sources, with the names that they have: which name a server got may depend on what was told before, and whoever
-   * begins with these answers has to find the same.
+   * By their sources, with the names that they have: the name that a server got may depend on earlier answers, and a
+   * thread that begins with these answers has to give the same names.
    */
   get answers(): Answers {
     return new Map([...this.#answers.keys()].map((source) => [source, this.answerOf(source)]));
   }
 
-  /** The servers that a source has told of last, with their names. */
+  /** The servers that a source has reported last, with their names. */
   answerOf(source: string): readonly DiscoveredServer[] {
     return (this.#answers.get(source) ?? []).map((told) => this.#asNamed(told));
   }
@@ -120,7 +120,7 @@ export class ProvidedServers {
     return this.#nameAt.get(address);
   }
 
-  /** Takes over what a source has told: all its servers. The source need not be in the file. */
+  /** Takes over an answer of a source: all its servers. The source need not be in the file. */
   set(key: string, servers: readonly DiscoveredServer[]): ProvidedChange {
     this.#answers.set(key, servers);
     const changed = new Map<string, boolean>();

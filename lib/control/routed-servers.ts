@@ -49,7 +49,7 @@ export interface ProvidedNames {
 
 /** What a thread knows besides configuration and changes when it begins. */
 export interface KnownServers {
-  /** What sources have told so far. */
+  /** The last answers of sources. */
   readonly answers?: Answers;
   /** The host names that have several addresses. */
   readonly several?: SeveralAddresses;
@@ -88,7 +88,7 @@ export class RoutedServers {
   #touched: Set<string> | null = null;
   /** The servers among them that were added or removed. */
   readonly #moved = new Set<string>();
-  /** What sources have told since then, by their keys. */
+  /** Answers of sources since then, by their keys. */
   readonly #told = new Map<string, readonly DiscoveredServer[]>();
   #basis: Basis | null = null;
   /** What `restore` has dropped of the changes of a previous process. */
@@ -211,11 +211,11 @@ export class RoutedServers {
     return { left, old, dropped };
   }
 
-  // What a source has told.
+  // Answers of sources.
 
   /**
-   * Takes over what a source has told: all its servers, as plain data. It changes the members of the groups that have the
-   * source, and no route. Servers that are gone finish their requests. What a source tells that the file does not have is
+   * Takes over an answer of a source: all its servers, as plain data. It changes the members of the groups that have the
+   * source, and no route. Servers that are gone finish their requests. An answer of a source that the file does not have is
    * remembered for the next configuration.
    */
   provide(source: string, servers: readonly DiscoveredServer[]): ProvidedNames {

@@ -45,7 +45,7 @@ export type ServerOperation =
     }
   /** The changes of servers that have been away for too long are forgotten. */
   | { readonly what: 'forget'; readonly names: readonly string[] }
-  /** What is known of a host name; null: nobody resolves it any more. */
+  /** What is known of a host name; null: it is not resolved any more. */
   | {
       readonly what: 'resolve';
       readonly host: string;
@@ -250,9 +250,9 @@ export class ServerRegistry implements Operations {
     if (isChanged) this.#keepChanges();
   }
 
-  // What a source has told.
+  // Answers of sources.
 
-  /** Takes over what a source has told: all its servers, as plain data (`RoutedServers.provide`). */
+  /** Takes over an answer of a source: all its servers, as plain data (`RoutedServers.provide`). */
   provide(source: string, servers: readonly DiscoveredServer[]): void {
     this.#begin();
     try {

@@ -147,7 +147,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
       if (pinned !== null) this.#retries.startAt(pinned);
       this.#attempt.open(client, destination.timeouts);
       if (destination.timeouts.total > 0) this.#total.arm(destination.timeouts.total);
-      // Those that wait already are first.
+      // Requests that wait already come first.
       if (destination.hold !== null && destination.hold.size > 0 && this.#hold(destination.hold)) return;
       this.#tryNext(client.startedAt);
     }

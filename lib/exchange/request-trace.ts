@@ -5,12 +5,12 @@ import type { RequestHead } from '../http/head.js';
 import { readTraceParent, readTraceState, SAMPLED, type TraceParent } from '../http/trace-context.js';
 import type { Server } from '../servers/server.js';
 
-/** Whose `traceparent` is continued: of peers in `trusted_proxies`, of everybody, or of nobody. */
+/** Whose `traceparent` is continued: that of peers in `trusted_proxies`, of all peers, or of none. */
 export type ContinuedFrom = 'trusted' | 'anyone' | 'nobody';
 
-/** Where a trace begins, its share that is recorded is decided by this. */
+/** Which of the traces that begin here are recorded. */
 export interface TracerTerms {
-  /** From 0 to 1. */
+  /** The share of them, from 0 to 1. */
   readonly sample: number;
   readonly continueFrom: ContinuedFrom;
 }
@@ -67,7 +67,7 @@ export class RequestTrace implements TraceRecord {
   beginAttempt(server: Server, startedMs: number): void {
     this.#attempts++;
     if (!this.isSampled) {
-      // Nobody looks for the span of the first attempt: servers then log an id that the balancer's log has too.
+      // The first attempt has the id of the request's span: so the servers log an id that is in the balancer's log too.
       this.#attemptId = this.#attempts === 1 ? this.spanId : ids.take(SPAN_DIGITS);
       return;
     }

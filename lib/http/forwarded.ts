@@ -233,8 +233,9 @@ export class ForwardedClient implements EndsSource {
   }
 
   /**
-   * Between which places the connection is. The system forgets that when the client resets it, while a request of it may be under way:
-   * the address that was admitted counts then, as a server takes a connection of nobody for one of our own.
+   * The addresses of both ends of the connection. The system forgets them when the client resets the connection, while one of its
+   * requests may still be in flight. Then the address that was admitted counts: without one, a server would take the request for
+   * one of the balancer's own.
    */
   get ends(): ConnectionEnds {
     const { ends } = this.#source;

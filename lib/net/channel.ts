@@ -43,7 +43,7 @@ export const CHANNEL_MOVES: Moves<ChannelState> = {
   closed: [],
 };
 
-/** Has each new channel published, for those who want to look into a balancer. */
+/** Each new channel is published here, as servers are on `lb:server`. */
 const created = channel('lb:channel');
 
 /** One socket: reading with backpressure, gathered writes, half-close, and one teardown. */

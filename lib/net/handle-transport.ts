@@ -171,7 +171,7 @@ export class HandleTransport implements RawTransport {
   #onEnd(owner: TransportOwner): void {
     const wasReading = this.#isReading;
     this.#isReading = false;
-    // After reading anew, the end is reported again.
+    // When reading starts again, the end is reported again.
     if (this.#readEnded) return;
     this.#readEnded = true;
     this.noteEnd(wasReading);

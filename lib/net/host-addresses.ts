@@ -16,7 +16,7 @@ export type AnswerCallback = (error: NodeJS.ErrnoException | null, answer: Answe
 export interface NameService {
   readonly wheel: TimerWheel;
   readonly observer: Observer;
-  /** Does it ask nobody, because another thread does? Then `HostAddresses.take` tells of all addresses. */
+  /** Does it send no queries, because another thread does? Then `HostAddresses.take` tells of all addresses. */
   readonly isTold?: boolean;
   ask(name: string, family: 4 | 6, callback: AnswerCallback): void;
   /** Resolves a name like the system does, including the hosts file. */

@@ -60,7 +60,7 @@ export class InheritedSockets {
     for (const socket of sockets) this.#left.push(socket);
   }
 
-  /** The next socket of this address, for whoever asks to own; null without one. */
+  /** The next socket of this address, which the caller owns from then on; null without one. */
   async take(address: Address): Promise<InheritedSocket | null> {
     if (this.#left.length === 0) return null;
     let index = this.#find(address, hostsOf(address));
@@ -68,12 +68,12 @@ export class InheritedSockets {
     return index === -1 ? null : (this.#left.splice(index, 1)[0] ?? null);
   }
 
-  /** One of those that nobody has taken, on this port of whatever interface. */
+  /** A socket that has not been taken, on this port of any interface. */
   onPort(port: number): InheritedSocket | null {
     return this.#left.find(({ boundTo }) => boundTo?.kind === 'tcp' && boundTo.port === port) ?? null;
   }
 
-  /** Closes those that nobody has taken, and returns them. */
+  /** Closes the sockets that have not been taken, and returns them. */
   closeRest(): readonly InheritedSocket[] {
     const rest = this.#left.splice(0);
     for (const socket of rest) discard(socket);
@@ -86,7 +86,7 @@ export class InheritedSockets {
   }
 }
 
-/** Closes a socket that nobody owns. */
+/** Closes a socket without an owner. */
 export function discard({ descriptor }: InheritedSocket): void {
   try {
     closeSync(descriptor);
@@ -179,7 +179,7 @@ function compressed(host: string): string {
 }
 
 /**
- * Where descriptors of this process are bound. Node tells that of a socket only to whoever owns it, so the tables of the
+ * Where descriptors of this process are bound. Node tells the address of a socket only to its owner, so the tables of the
  * kernel are read (proc(5), Linux): a descriptor must be owned by the thread whose listener it belongs to.
  */
 function boundAddresses(descriptors: readonly number[]): ReadonlyMap<number, BoundTo> {

@@ -231,7 +231,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
   /** Does a service manager hold its socket too? */
   isHeld = false;
 
-  /** Does it have a socket file that somebody has to remove at the end? */
+  /** Does it have a socket file that has to be removed at the end? */
   get ownsFile(): boolean {
     return this.#file?.isOwn ?? false;
   }

@@ -15,7 +15,7 @@ export function probePort(address: Address): Promise<Address> {
       const free = withPort(address, (server.address() as net.AddressInfo).port);
       server.close(() => resolve(free));
     });
-    // A client that connects in this moment is accepted by nobody.
+    // No program accepts a client that connects at this moment.
     server.on('connection', (socket) => socket.destroy());
   });
 }

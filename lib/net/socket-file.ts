@@ -10,7 +10,7 @@ const WITHOUT_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTS
  */
 export class SocketFile {
   readonly #path: string;
-  /** null: the file belongs to somebody else, as the socket unit of a service. */
+  /** null: the file belongs to another program, such as the socket unit of a service. */
   readonly #own: Stats | null;
 
   private constructor(path: string, own: Stats | null) {
@@ -18,7 +18,7 @@ export class SocketFile {
     this.#own = own;
   }
 
-  /** The file of an inherited socket. `isOwn`: it is removed at the end, because nobody else would. */
+  /** The file of an inherited socket. `isOwn`: it is removed at the end, because no other program removes it. */
   static inherited(path: string, isOwn: boolean): SocketFile {
     return new SocketFile(path, isOwn ? (lstatSync(path, { throwIfNoEntry: false }) ?? null) : null);
   }
@@ -55,19 +55,19 @@ export class SocketFile {
     return this.#own !== null;
   }
 
-  /** Throws the system's error. Does nothing if the file belongs to somebody else. */
+  /** Throws the system's error. Does nothing if the file belongs to another program. */
   changeMode(mode: number | null): void {
     if (this.isOwn) chmodSync(this.#path, mode ?? 0o777 & ~process.umask());
   }
 
-  /** Removes the file, unless it is another one by now, or belongs to somebody else. */
+  /** Removes the file, unless it has been replaced since or belongs to another program. */
   remove(): void {
     if (this.#own === null) return;
     try {
       const { ino, dev } = lstatSync(this.#path);
       if (ino === this.#own.ino && dev === this.#own.dev) unlinkSync(this.#path);
     } catch {
-      // It is gone, or the folder is read-only by now. A file on which nobody listens is replaced by whoever listens next.
+      // The file is gone, or the folder has become read-only. The next program that listens there replaces a file without a listener.
     }
   }
 }

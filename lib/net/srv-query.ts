@@ -74,7 +74,7 @@ export class SrvQuery implements DeadlineOwner {
     socket.on('message', (message) => {
       if (this.#datagrams === socket) this.#onMessage(message, host, port);
     });
-    // Connected: only this server is heard, and it is told at once when nobody listens there.
+    // A connected socket receives from this server alone, and reports at once when no program listens there.
     socket.connect(port, host, () => {
       if (this.#datagrams === socket) socket.send(this.#question);
     });

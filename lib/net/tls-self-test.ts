@@ -14,7 +14,7 @@ const LIMIT_MS = 2000;
 /** More than TLS has in a piece, and than one write takes. */
 const BYTES = 300_000;
 
-/** Ciphers that need no certificate, which nobody else is offered. */
+/** Ciphers that need no certificate; only this test offers them. */
 const ANONYMOUS = {
   ciphers: 'AECDH-AES128-SHA:@SECLEVEL=0',
   minVersion: 'TLSv1.2',

@@ -249,8 +249,8 @@ export class TlsTransport implements Transport {
 }
 
 /**
- * TLS reports both kinds of end alike. When the stream below has ended, it is not read any more, and can be read anew;
- * when the peer has sent close_notify, it is still being read, so that reading anew is an error for libuv.
+ * TLS reports both kinds of end alike. When the stream below has ended, it is not read any more, and reading can start again;
+ * when the peer has sent close_notify, it is still being read, so that starting again is an error for libuv.
  */
 function isBelowOver(below: StreamHandle): boolean {
   const isOver = below.readStart() === 0;

@@ -38,7 +38,7 @@ export class ToldHosts implements HostTable, NameService {
     return host;
   }
 
-  /** `told`: null when nobody resolves the name any more. */
+  /** `told`: null when the name is not resolved any more. */
   tell(name: string, told: ToldAddresses | null): void {
     if (told === null) {
       this.#known.delete(name);

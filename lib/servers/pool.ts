@@ -29,7 +29,7 @@ import { WaitingLine } from './waiting-line.js';
  * response.
  */
 const DISTRUST_MS = 600_000;
-/** Operators are told of a full queue at most once in this long. */
+/** Operators are told of a full queue at most once in so many ms. */
 const TELL_MS = 1000;
 /** Later than any request came. */
 const ALWAYS = Number.POSITIVE_INFINITY;
@@ -518,7 +518,7 @@ const WITNESSES = 3;
 const APART_MS = 1000;
 /** By how much the ages may differ, as a share of the greatest. */
 const SPREAD = 0.2;
-/** After this long an observation may be outdated: connections are kept as long as configured, and observed anew. */
+/** After this long an observation may be outdated: connections are kept as long as configured, and observed again. */
 const FORGET_MS = 600_000;
 
 /**

@@ -23,7 +23,7 @@ export interface PendingChange {
   notify(group: object): void;
 }
 
-/** The number of entries kept: a group that has missed more looks at all servers anew. */
+/** The number of entries kept: a group that has missed more looks at all servers again. */
 const KEPT = 8192;
 
 /**

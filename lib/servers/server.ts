@@ -40,7 +40,7 @@ export interface ServerTerms {
 
 const PLAIN_TERMS: ServerTerms = { weight: 1, backup: false, slowStart: 0 };
 
-/** Has each new server published, for those who want to look into a balancer: its observers are told of results alone. */
+/** Each new server is published here, because observers of a balancer only get results. */
 const created = channel('lb:server');
 
 /** One server: its name, whether it may be used, its share of requests, and its sockets. */

@@ -51,7 +51,7 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
   #probe: Probe | null = null;
   /** A check is due, but too many others are running. */
   #waits = false;
-  /** A check was due, but the server is in maintenance: whoever works on it is left alone. */
+  /** A check was due, but the server is in maintenance, and is not disturbed. */
   #isPaused = false;
   #startedAt = 0;
   /** For checks at an address other than the server's, and what it was made from. */

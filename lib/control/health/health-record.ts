@@ -49,7 +49,7 @@ export class HealthRecord implements ServerWatcher {
   }
 }
 
-/** To a tenth of a second: the two clocks are compared anew in each tick, and differ by a millisecond. */
+/** To a tenth of a second: the two clocks are compared again in each tick, and differ by a millisecond. */
 function wallTimeOf(deadline: Deadline | null): number | null {
   return deadline?.armed === true ? Math.round((deadline.at + deadline.wheel.wallOffset) / 100) * 100 : null;
 }

@@ -97,7 +97,7 @@ export class Histories {
   #recent(samples: Samples | undefined, now: Counts): RecentCounts {
     const place = Math.max(this.#taken - MINUTE, 0) % KEPT;
     const seconds = Math.max(1, (this.#clock.wall() - (this.#times[place] as number)) / 1000);
-    // Counted anew: a server that was removed and has come back.
+    // Counted from 0 again: a server that was removed and has come back.
     const requests = Math.max(0, now.requests - (samples?.requests[place] ?? 0));
     const errors = Math.max(0, now.errors - (samples?.errors[place] ?? 0));
     return { requests, errors, rate: rounded(requests / seconds) };
@@ -141,7 +141,7 @@ export function countsOfServers(members: readonly ManagedServer[]): Counts {
   return { requests, errors };
 }
 
-/** Three significant digits: what nobody reads need not be sent. */
+/** Three significant digits: further digits would only make the status larger. */
 export function rounded(value: number): number {
   return value === 0 ? 0 : Number(value.toPrecision(3));
 }

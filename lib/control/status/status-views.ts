@@ -25,7 +25,7 @@ const ONE_IN = 100;
 const MOST_EVENTS = 60;
 const MOST_HEARD = 200;
 
-/** What somebody looks at, again and again: what was found for a question once is used for the next view. */
+/** The views that people look at and that are asked for again and again: what one view has found, the next one uses. */
 export interface StatusView {
   readSteps(query: ViewQuery): Steps<View>;
 }

@@ -218,7 +218,7 @@ export interface MaintenanceStatus {
   readonly by: 'operator' | 'file';
   /** ms since the epoch; of the file: since when it is in force. */
   readonly since: number;
-  /** ms since the epoch; null: until somebody ends it. */
+  /** ms since the epoch; null: until an operator ends it. */
   readonly until: number | null;
   /** Addresses and CIDRs of the clients that are served as usual. */
   readonly allow: readonly string[];

@@ -37,7 +37,7 @@ export interface Sections {
   readonly providersFailing: number;
 }
 
-/** A value that is read anew after a time. */
+/** A value that is read again after a time. */
 class Kept<T> {
   readonly #ms: number;
   #value: T | null = null;
@@ -206,7 +206,7 @@ function* banSteps(firewalls: readonly Firewall[], wallMs: number): Steps<ViewTa
   for (const firewall of firewalls) {
     const { name, mode } = firewall.config;
     for (const { client, leftMs } of firewall.bans()) {
-      // To a second: the time left is measured anew each time.
+      // To a second: the time left is measured each time.
       const until = Math.round((wallMs + leftMs) / 1000) * 1000;
       if (bans.length < MOST_BANS) bans.push({ client, rule: name, until, observed: mode === 'observe' });
       if (++total % 256 === 0) yield;

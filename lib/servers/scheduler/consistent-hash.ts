@@ -23,7 +23,7 @@ const WAYS = 4;
  * requests.
  */
 const RANKS = 4;
-/** So many changes of candidates can be applied to a remembered key; after more, its ranks are computed anew. */
+/** So many changes of candidates can be applied to a remembered key; after more, its ranks are computed again. */
 const CHANGES = 64;
 
 /** Candidates of one weight: among them the higher number has the higher score, so no logarithm is needed. */
