@@ -38,6 +38,8 @@ const ENDING: ReadonlySet<number> = new Set([
   constants.signals.SIGINT,
 ]);
 
+/** So many ms after an event the list is asked for once more: engines tell of some events before their list has them. */
+const LATE = 500;
 /** So many ms after a signal it is asked whether the container runs on: programs may ignore signals. */
 const SURVIVAL = 60_000;
 /** So many ms after the time that a container has to stop, the engine has ended it. */
@@ -58,8 +60,8 @@ type State = 'idle' | 'opening' | 'watching';
 
 /**
  * Knows the containers of one engine: the stream of events is opened first and the list is asked for after that, so that
- * nothing is missed between the two. An event is a reason to ask for the list again, which then is a whole one. The
- * only thing that events alone say is that a container was told to stop.
+ * nothing is missed between the two. An event is a reason to ask for the list again, which then is a whole one, and once more
+ * a moment later. The only things that events alone say are that a container was told to stop, and that it is paused.
  */
 export class DockerWatch {
   readonly #deps: DockerWatchDeps;
@@ -77,6 +79,10 @@ export class DockerWatch {
   #hasListed = false;
   /** Containers that were told to stop or have ended, by id. They may run on, or start again. */
   readonly #leaving = new Map<string, Leaving>();
+  /** Those that events say are paused, by id. */
+  readonly #paused = new Set<string>();
+  /** Of the list after the one that an event has caused. */
+  readonly #late: Deadline;
   /** Of the next one that may have survived its signal. */
   readonly #survival: Deadline;
   #fleet: DockerFleet | null = null;
@@ -84,6 +90,7 @@ export class DockerWatch {
 
   constructor(deps: DockerWatchDeps) {
     this.#deps = deps;
+    this.#late = new Deadline(deps.wheel, { onDeadline: () => this.#listAgain() });
     this.#survival = new Deadline(deps.wheel, { onDeadline: () => this.#lookForSurvivors() });
   }
 
@@ -149,6 +156,10 @@ export class DockerWatch {
     });
   }
 
+  #listAgain(): void {
+    if (this.#state === 'watching') this.#list();
+  }
+
   #onList(body: Buffer): void {
     this.#listing = null;
     try {
@@ -168,6 +179,7 @@ export class DockerWatch {
   /** Drops what was known of containers that are gone; what happened while nobody listened has to be asked for. */
   #forgetOthers(isFirst: boolean): void {
     const byId = new Map((this.#containers ?? []).map((container) => [container.id, container]));
+    for (const id of this.#paused) if (isFirst || !byId.has(id)) this.#paused.delete(id);
     for (const [id, { at }] of this.#leaving) {
       const container = byId.get(id);
       if (container === undefined) this.#leaving.delete(id);
@@ -178,9 +190,14 @@ export class DockerWatch {
     }
   }
 
+  /** The ids of those that events say get no request, whatever the list says. */
+  get #withoutRequests(): readonly string[] {
+    return [...this.#leaving.keys(), ...this.#paused];
+  }
+
   #tell(isFirst: boolean): void {
     const { self, machine } = this.#deps;
-    const leaving = new Set(this.#leaving.keys());
+    const leaving = new Set(this.#withoutRequests);
     const fleet = new DockerFleet(
       this.#containers ?? [],
       { leaving, self, machine, objections: this.#objections },
@@ -199,16 +216,19 @@ export class DockerWatch {
       return;
     }
     if (events.length === 0) return;
-    const before = [...this.#leaving.keys()].join();
+    const before = this.#withoutRequests.join();
     for (const event of events) this.#onEvent(event);
     if (this.#state !== 'watching') return;
     // Who leaves gets no request from now on, however long the list takes.
-    if (this.#hasListed && [...this.#leaving.keys()].join() !== before) this.#tell(false);
+    if (this.#hasListed && this.#withoutRequests.join() !== before) this.#tell(false);
     this.#list();
+    this.#late.arm(LATE);
   }
 
   #onEvent({ type, action, id, signal, at }: DockerEvent): void {
     if (type !== 'container') return;
+    if (action === 'pause') this.#paused.add(id);
+    else if (action === 'unpause' || action === 'start' || action === 'die') this.#paused.delete(id);
     if (action === 'start') this.#leaving.delete(id);
     else if (action === 'die' || action === 'stop' || action === 'destroy') this.#leave(id, at, 'end');
     else if (action === 'kill') this.#onSignal(id, signal ?? constants.signals.SIGTERM, at);
@@ -277,6 +297,7 @@ export class DockerWatch {
     this.#containers = null;
     this.#fleet = null;
     this.#leaving.clear();
+    this.#paused.clear();
     this.#survival.disarm();
     this.#objections = [];
   }
@@ -285,6 +306,7 @@ export class DockerWatch {
     this.#state = 'idle';
     this.#hasListed = false;
     this.#isStale = false;
+    this.#late.disarm();
     this.#stream?.cancel();
     this.#listing?.cancel();
     for (const inspection of this.#inspections) inspection.cancel();

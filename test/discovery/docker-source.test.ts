@@ -176,10 +176,12 @@ t.test(
     for (const action of ['pause', 'unpause', 'rename', 'connect', 'health_status: healthy'])
       engine.emit(action, 'a1');
     await settled();
-    clock.advance(59_000);
+    clock.advance(600);
+    await settled();
+    clock.advance(58_000);
     clock.advance(500);
     t.equal(said.at(-1), '');
-    clock.advance(1000);
+    clock.advance(1500);
     await tells('api-a1 10.0.0.1:80');
     await settled();
     clock.advance(61_000);
@@ -189,6 +191,8 @@ t.test(
     await tells('api-b2 10.0.0.2:80');
     engine.set({ ...survivor, state: 'exited' }, api('b2', '10.0.0.2'));
     engine.emit('die', 'a1');
+    await settled();
+    clock.advance(600);
     await settled();
     const before = engine.requests.length;
     clock.advance(61_000);
@@ -225,6 +229,40 @@ t.test('a restart, a pause and another signal take nobody out for longer than th
   engine.emit('rename', 'a1');
   await tells('other 10.0.0.1:80');
 });
+
+t.test(
+  'a pause counts from its event on, and lists that do not have it yet are asked for again',
+  async (t) => {
+    const one = api('a1', '10.0.0.1');
+    const engine = await engineOf(t, one, api('b2', '10.0.0.2'));
+    const { ask, tells, settled, clock, last } = follow(t, engine);
+    ask();
+    await tells('api-a1 10.0.0.1:80, api-b2 10.0.0.2:80 ?');
+    engine.emit('pause', 'a1');
+    await tells('api-b2 10.0.0.2:80');
+    await settled();
+    t.equal(last(), 'api-b2 10.0.0.2:80', 'whatever the list says');
+    engine.set({ ...one, state: 'paused' }, api('b2', '10.0.0.2'));
+    engine.emit('unpause', 'a1');
+    await settled();
+    t.equal(last(), 'api-b2 10.0.0.2:80', 'the list is behind');
+    engine.set(one, api('b2', '10.0.0.2'));
+    clock.advance(600);
+    await tells('api-a1 10.0.0.1:80, api-b2 10.0.0.2:80');
+    const asked = engine.requests.length;
+    await settled();
+    clock.advance(5000);
+    await settled();
+    t.equal(engine.requests.length, asked, 'once is enough');
+    engine.emit('pause', 'a1');
+    await tells('api-b2 10.0.0.2:80');
+    await settled();
+    engine.cut();
+    await until(() => last().startsWith('failed: '));
+    ask();
+    await tells('api-a1 10.0.0.1:80, api-b2 10.0.0.2:80 ?');
+  },
+);
 
 t.test('only what runs and is healthy, or does not say, is a server', async (t) => {
   const engine = await engineOf(

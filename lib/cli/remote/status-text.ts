@@ -69,7 +69,8 @@ function routesDown({ routes, started_at, uptime_ms }: StatusView, paint: Paint)
   for (const { name, down_since: since, servers } of routes) {
     if (since === null || ++count > MOST_NAMED) continue;
     const states = servers.slice(0, MOST_NAMED).map((server) => `${server.name} ${server.state}`);
-    const text = `${name} for ${age(now - since)} (${states.join(', ')})`;
+    const why = states.length === 0 ? 'no source has told of a server' : states.join(', ');
+    const text = `${name} for ${age(now - since)} (${why})`;
     lines.push(`${paint.red('no server takes requests of')} ${escapeForScreen(text)}`);
   }
   if (count > MOST_NAMED) lines.push(paint.red(`nor of ${count - MOST_NAMED} more routes`));

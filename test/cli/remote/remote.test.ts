@@ -156,6 +156,11 @@ t.test('a route without a server and the errors of servers stand out in the stat
   t.match(stdout, /no server takes requests of default for 5 s \(apple up, banana up\)\n/);
   for (const command of ['status', 'servers', 'top'])
     t.match((await lb(command)).stdout, /ERRORS\/MIN[\s\S]*apple .* 1,234\b/, command);
+  subject.servers.splice(0);
+  t.match(
+    (await lb('status')).stdout,
+    /no server takes requests of default for 5 s \(no source has told of a server\)\n/,
+  );
 });
 
 t.test('removing the last server of a route prints a warning', async (t) => {
