@@ -64,15 +64,7 @@ async function runQueue(): Promise<void> {
 function commandOf(name: string): string[] {
   // A `node` that a test finds by its name, as a shebang does, is the same one.
   const path = [dirname(node.path), process.env.PATH ?? ''].join(delimiter);
-  const command = [
-    'env',
-    '-u',
-    'NODE_OPTIONS',
-    `PATH=${path}`,
-    node.path,
-    '--enable-source-maps',
-    TESTS + name,
-  ];
+  const command = ['env', '-u', 'NODE_OPTIONS', `PATH=${path}`, node.path, TESTS + name];
   return network === undefined || ON_THE_MACHINE.test(name) ? command : withLoopback(network, command);
 }
 

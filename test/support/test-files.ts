@@ -28,12 +28,17 @@ export const SLOW: readonly string[] = [
   'exchange/backpressure',
   'servers/scheduler/conformance',
   'shared/pool-threads',
-  // The program, started over and over.
+  // A program, started over and over.
+  'balancer/stop',
   'cli/certificates',
+  'cli/completion',
+  'cli/containers',
   'cli/early-signals',
   'cli/healthcheck',
   'cli/inherited-sockets',
+  'cli/key-help',
   'cli/read-settings',
+  'cli/reload',
   'cli/service-manager',
   'cli/sockets',
   'cli/stopped-reader',
