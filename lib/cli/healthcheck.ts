@@ -1,5 +1,6 @@
 import { type RequestOptions, request } from 'node:http';
 import { type Address, parseAddress } from '../base/address.js';
+import { refuseUpgrade } from '../base/refuse-upgrade.js';
 import { loadConfig } from '../config/config.js';
 import type { ListenerConfig } from '../config/types.js';
 import { localProxyHeader } from '../net/proxy-header-encoder.js';
@@ -124,6 +125,7 @@ function statusOf({ address, isSecure, expectsHeader, request: asked }: Probe): 
       resolve(response.statusCode ?? 0);
       outgoing.destroy();
     });
+    refuseUpgrade(outgoing);
     const patience = setTimeout(
       () => outgoing.destroy(new Error(`${at.text} does not answer within ${PATIENCE_MS / 1000} s`)),
       PATIENCE_MS,

@@ -47,11 +47,34 @@ function suffixOf(source: string): string {
 
 /** Is there an alternative outside of all groups? Then the end belongs to one of them only. */
 function hasBranches(source: string): boolean {
+  return branchesOf(source).length > 1;
+}
+
+/**
+ * Which of `^` and `$` an expression lacks, `^ and $` if both; empty when it has them. Then it matches part of a host, and
+ * so `app.example.com.evil.net`. Who means that writes `.*`.
+ */
+export function openEnds(source: string): string {
+  const branches = branchesOf(source);
+  const missing = [
+    ...(branches.every((branch) => /^\(*(?:\?:)?(?:\^|\.[*+])/.test(branch)) ? [] : ['^']),
+    ...(branches.every((branch) => /(?:^|[^\\])(?:\\\\)*(?:\$|\.[*+])\)*$/.test(branch)) ? [] : ['$']),
+  ];
+  return missing.join(' and ');
+}
+
+/** The alternatives outside of all groups. */
+function branchesOf(source: string): readonly string[] {
+  const branches: string[] = [];
+  let branch = '';
   let depth = 0;
-  for (const [piece] of source.matchAll(/\\.|\[(?:\\.|[^\]\\])*\]|[()|]/gs)) {
+  for (const [piece] of source.matchAll(/\\.|\[(?:\\.|[^\]\\])*\]|./gs)) {
     if (piece === '(') depth++;
     else if (piece === ')') depth--;
-    else if (piece === '|' && depth === 0) return true;
+    if (piece === '|' && depth === 0) {
+      branches.push(branch);
+      branch = '';
+    } else branch += piece;
   }
-  return false;
+  return [...branches, branch];
 }

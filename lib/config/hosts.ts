@@ -1,5 +1,5 @@
 import { type Context, oneOrMore } from './context.js';
-import { parseHostPattern, takenBy } from './host-pattern.js';
+import { openEnds, parseHostPattern, takenBy } from './host-pattern.js';
 import { hostText } from './inventory.js';
 import { each } from './report.js';
 import { type ConfigScope, compileScope, enter } from './routes.js';
@@ -25,6 +25,8 @@ export function compileHosts(
       if (first) context.report.repeated(at, `${key} is given twice, first in`, first);
       else firstPaths.set(key, at);
       names.push(name);
+      const open = name.kind === 'regex' ? openEnds(name.regex.source) : '';
+      if (open !== '') context.report.warning(at, `matches longer hosts too, because it has no ${open}`);
     }
     const written = typeof host.host === 'string' ? [host.host] : (host.host ?? []);
     const identities = written.map((text) =>

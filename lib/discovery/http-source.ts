@@ -2,6 +2,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { createSecureContext } from 'node:tls';
+import { refuseUpgrade } from '../base/refuse-upgrade.js';
 import { systemAuthorities } from '../base/system-authorities.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import { formatDuration, formatSize, ValueError } from '../base/units.js';
@@ -41,6 +42,7 @@ export class HttpSource implements Source, DeadlineOwner {
       : http.get(url, { ...this.#options(), agent: false });
     this.#request = request;
     request.on('error', (error: NodeJS.ErrnoException) => this.#fail(request, reasonOf(error)));
+    refuseUpgrade(request);
     request.on('response', (response) => this.#onResponse(request, response));
   }
 

@@ -2,6 +2,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { createSecureContext } from 'node:tls';
+import { refuseUpgrade } from '../base/refuse-upgrade.js';
 import { ValueError } from '../base/units.js';
 import { VERSION } from '../base/version.js';
 import type { Access } from './kubernetes-access.js';
@@ -98,6 +99,7 @@ export class KubernetesClient {
       if (isLatest() && request.reusedSocket && !isAnswered) this.#send(access, path, listener);
       else fail(error);
     });
+    refuseUpgrade(request);
     request.on('response', (response) => {
       isAnswered = true;
       response.on('error', fail);

@@ -3,6 +3,7 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { createSecureContext } from 'node:tls';
+import { refuseUpgrade } from '../base/refuse-upgrade.js';
 import { systemAuthorities } from '../base/system-authorities.js';
 import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { EventsConfig } from '../config/types.js';
@@ -187,6 +188,7 @@ export class Webhook {
       const request = webhook.startsWith('https:')
         ? https.request(webhook, { ...options, agent: this.#secureAgent() }, onResponse)
         : http.request(webhook, { ...options, agent: false }, onResponse);
+      refuseUpgrade(request);
       request.on('error', reject);
       request.end(body);
     });

@@ -152,7 +152,7 @@ export class CompiledStages implements RequestStages {
 
   /** What is answered while the host or the place of the route is in maintenance; null: the request is served. */
   #closed({ view, client }: RequestContext, place: Maintenance | null): LocalReply | null {
-    return this.maintenances?.judge(view.host, client) ?? place?.judge(client) ?? null;
+    return this.maintenances?.judge(view.host, client, this.#router) ?? place?.judge(client) ?? null;
   }
 
   /** Would a server that reads the path in another way serve a route whose guards this request has not passed? */

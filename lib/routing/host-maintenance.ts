@@ -22,7 +22,10 @@ export interface HostMaintenance {
 /** The host that stands for all of them. */
 export const EVERY_HOST = '*';
 
-/** The hosts in maintenance, for requests. The exact name is looked for first, then the longest wildcard, then `*`. */
+/**
+ * The hosts in maintenance, for requests. The exact name is looked for first, then the longest wildcard, then `*`. A wildcard
+ * closes the hosts that are served by it: those that the settings name more closely are hosts of their own.
+ */
 export class HostMaintenances {
   readonly #hosts = new HostTable<Closed>();
   #everywhere: Closed | null = null;
@@ -42,9 +45,11 @@ export class HostMaintenances {
     return list.length === 0 ? null : new HostMaintenances(list, clock);
   }
 
-  /** What a request for the host is answered; null: it is served. */
-  judge(host: string, client: IpAddress): LocalReply | null {
-    const found = this.#hosts.find(host) ?? this.#everywhere;
+  /** What a request for the host is answered; null: it is served. `settings`: how closely these name hosts. */
+  judge(host: string, client: IpAddress, settings: Pick<HostTable<unknown>, 'closeness'>): LocalReply | null {
+    const own = this.#hosts.find(host);
+    const isMeant = own !== undefined && this.#hosts.closeness(host) >= settings.closeness(host);
+    const found = isMeant ? own : this.#everywhere;
     if (found === null || found.allow.has(client)) return null;
     if (found.until === null) return inMaintenance(found.host, USUAL_RETRY_AFTER);
     const left = found.until - this.#clock.wall();

@@ -23,6 +23,15 @@ export class HostTable<T> {
     return this.#exact.size === 0 && this.#wildcards.size === 0;
   }
 
+  /** How closely the name that `find` goes by names the host: an exact name most, then the longest wildcard; 0: none does. */
+  closeness(host: string): number {
+    if (this.#exact.has(host)) return Number.POSITIVE_INFINITY;
+    if (this.#wildcards.size === 0) return 0;
+    let dot = host.indexOf('.', Math.max(1, host.length - this.#longestSuffix));
+    while (dot !== -1 && !this.#wildcards.has(host.slice(dot))) dot = host.indexOf('.', dot + 1);
+    return dot === -1 ? 0 : host.length - dot;
+  }
+
   /** `host`: in lower case, without port and final dot. A star stands for one or more labels, so never for an empty text. */
   find(host: string): T | undefined {
     const exact = this.#exact.get(host);

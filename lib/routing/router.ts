@@ -96,6 +96,11 @@ export class Router<T> {
     return this.#siteOf(view).scope.maintenance;
   }
 
+  /** How closely the settings name a host, as `HostTable.closeness`; 0: it is served by an expression, or as any host. */
+  closeness(host: string): number {
+    return this.#hosts.closeness(host);
+  }
+
   /** The match of a request whose path has no problem; null when nothing matches: 404. */
   resolve(view: RequestView): RouteMatch<T> | null {
     const site = this.#only ?? this.#hosts.find(view.host);

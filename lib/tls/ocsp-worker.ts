@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { parentPort, workerData } from 'node:worker_threads';
+import { refuseUpgrade } from '../base/refuse-upgrade.js';
 import { ocspRequest, readOcspResponse } from './ocsp.js';
 import type { OcspFetch, OcspFetched } from './ocsp-stapler.js';
 
@@ -36,6 +37,7 @@ function post(url: string, body: Buffer): Promise<Buffer> {
         else reject(new Error(`status ${response.statusCode}`));
       });
     });
+    refuseUpgrade(call);
     const deadline = setTimeout(() => call.destroy(new Error('timed out')), DEADLINE_MS);
     call.on('close', () => clearTimeout(deadline));
     call.on('error', reject);

@@ -247,4 +247,35 @@ t.test('a server in maintenance is not checked, and is checked at once when it r
   await until(() => checks === before + 1);
 });
 
+t.test(
+  'a wildcard in maintenance closes the hosts that it serves, not those with an entry of their own',
+  async (t) => {
+    const respond = { status: 200 };
+    const hosts = ['*.a.test', 'www.a.test', '*.deep.a.test', '~ ^x[0-9]+\\.b\\.test$'].map((host) => ({
+      host,
+      respond,
+    }));
+    const { balancer, connect } = await startBalancer(t, { listen: '127.0.0.1:0', hosts });
+    const client = await connect();
+    const closed = async (...names: string[]): Promise<readonly string[]> => {
+      const found: string[] = [];
+      for (const name of names) if ((await ask(client, name)).status === 503) found.push(name);
+      return found;
+    };
+    const all = ['www.a.test', 'x.a.test', 'y.deep.a.test', 'x1.b.test'];
+    balancer.setHostMaintenance('*.a.test', {});
+    t.same(await closed(...all), ['x.a.test']);
+    balancer.setHostMaintenance('*.deep.a.test', {});
+    t.same(await closed(...all), ['x.a.test', 'y.deep.a.test']);
+    balancer.setHostMaintenance('www.a.test', {});
+    t.same(await closed(...all), ['www.a.test', 'x.a.test', 'y.deep.a.test']);
+    balancer.setHostMaintenance('www.a.test', null);
+    balancer.setHostMaintenance('x1.b.test', {});
+    t.same(await closed(...all), ['x.a.test', 'y.deep.a.test', 'x1.b.test']);
+    balancer.setHostMaintenance('*', {});
+    t.same(await closed(...all), all, 'every host');
+    client.destroy();
+  },
+);
+
 nothingIsLeft(t);

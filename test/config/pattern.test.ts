@@ -1,6 +1,8 @@
 import t from 'tap';
 import { WorkBudget } from '../../lib/base/work-budget.js';
+import { loadConfig } from '../../lib/config/config.js';
 import { parseHostName } from '../../lib/config/host-name.js';
+import { openEnds } from '../../lib/config/host-pattern.js';
 import { coversNetwork, isEverything, parseNetwork } from '../../lib/config/network.js';
 import { coversPath, groupsOf, parsePath, parseValue } from '../../lib/config/pattern.js';
 import { compileRegex } from '../../lib/config/regex.js';
@@ -105,4 +107,26 @@ t.test('a host is compared without case, port and final dot', async (t) => {
   ]) {
     t.throws(() => parseHostName(text), { name: 'ValueError' }, text);
   }
+});
+
+t.test('an expression for hosts that matches part of a host is warned of', async (t) => {
+  const open: readonly (readonly [source: string, missing: string])[] = [
+    ['^a\\.b$', ''],
+    ['a\\.b', '^ and $'],
+    ['^a\\.b', '$'],
+    ['a\\.b$', '^'],
+    ['^a$|^b$', ''],
+    ['^a|b$', '^ and $'],
+    ['(?:^a$|^b$)', ''],
+    ['^(?:a|b)\\.c$', ''],
+    ['^a\\$', '$'],
+    ['^a[$]', '$'],
+    ['^a\\.b.*', ''],
+    ['.*', ''],
+  ];
+  for (const [source, missing] of open) t.equal(openEnds(source), missing, source);
+  const result = loadConfig('hosts: [{ host: "~ ^app[0-9]\\\\.a\\\\.test", servers: [a:1] }]', { env: {} });
+  t.same(result.ok && result.warnings.map(({ line, message }) => `${line} ${message}`), [
+    '1 matches longer hosts too, because it has no $',
+  ]);
 });

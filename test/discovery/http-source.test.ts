@@ -7,6 +7,7 @@ import type { HttpSourceConfig } from '../../lib/config/types.js';
 import { HttpSource } from '../../lib/discovery/http-source.js';
 import { TestAuthority } from '../support/certificates.js';
 import { until } from '../support/loop-ticks.js';
+import { switching } from '../support/switching.js';
 
 const JSON_TYPE = { 'Content-Type': 'application/json; charset=utf-8' };
 const GROUPS = '[{"targets": ["10.0.0.1:80"], "labels": {"__lb_weight": "3"}}]';
@@ -141,6 +142,12 @@ for (const [what, answer, expected] of BAD)
     isGood = true;
     t.equal(await ask(), '10.0.0.1:80 3 for 1234');
   });
+
+t.test('an inventory that switches protocols fails, and is asked again', async (t) => {
+  const { url } = await switching(t);
+  const { ask } = follow(t, url);
+  for (const _ of [1, 2]) t.match(await ask(), 'switches protocols');
+});
 
 t.test('an inventory that is gone has failed', async (t) => {
   const { ask } = follow(t, 'http://127.0.0.1:1/');

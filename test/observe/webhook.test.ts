@@ -8,6 +8,7 @@ import { type ToldEvent, Webhook } from '../../lib/observe/webhook.js';
 import { TestAuthority } from '../support/certificates.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { ManualClock } from '../support/manual-clock.js';
+import { switching } from '../support/switching.js';
 
 interface Receiver {
   readonly url: string;
@@ -82,6 +83,20 @@ async function settled(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 20));
   await turns();
 }
+
+t.test('a receiver that switches protocols is a failure, and events are sent again', async (t) => {
+  const to = await switching(t);
+  const { clock, webhook, warnings } = hook(to.url);
+  webhook.tell(event());
+  clock.advance(200);
+  await until(() => warnings.length === 1);
+  t.match(warnings[0], 'switches protocols');
+  await until(() => {
+    clock.advance(1000);
+    return to.requests() > 1;
+  });
+  await webhook.close();
+});
 
 t.test('what comes close together goes in one signed request', async (t) => {
   const to = await receiver(t);

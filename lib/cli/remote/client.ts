@@ -1,5 +1,6 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { refuseUpgrade } from '../../base/refuse-upgrade.js';
 import { type AdminAddress, AdminError } from './admin-address.js';
 import type { RequestQuery } from './options.js';
 import type {
@@ -141,6 +142,7 @@ export class AdminClient {
     outgoing.on('error', () => {
       // A lost connection is noticed by the requests for the status.
     });
+    refuseUpgrade(outgoing);
     outgoing.on('response', (response) => {
       response.on('error', () => {});
       if (response.statusCode !== 200) return response.resume();
@@ -169,6 +171,7 @@ export class AdminClient {
         outgoing.destroy();
       });
       outgoing.on('error', (error: NodeJS.ErrnoException) => reject(this.#unreachable(error)));
+      refuseUpgrade(outgoing);
       outgoing.on('response', (response) => {
         if (response.statusCode !== 200) {
           read(response).then((answer) => reject(this.#refusal(answer)), reject);

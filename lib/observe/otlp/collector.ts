@@ -4,6 +4,7 @@ import * as https from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { refuseUpgrade } from '../../base/refuse-upgrade.js';
 import { systemAuthorities } from '../../base/system-authorities.js';
 import type { CollectorConfig } from '../../config/types.js';
 
@@ -84,6 +85,7 @@ export class Collector {
     const { request } = url.startsWith('https:') ? https : http;
     return new Promise((resolve, reject) => {
       const sent = request(url, { method: 'POST', headers: fields, agent: this.#agent, signal });
+      refuseUpgrade(sent);
       sent.on('response', (response) => void readAnswer(response).then(resolve, reject));
       sent.on('error', (error) => reject(new SendError(error, sent.reusedSocket)));
       sent.cork();

@@ -9,6 +9,7 @@ import { until } from '../../support/loop-ticks.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { deadAddress, origin, readRequest } from '../../support/origin.js';
 import { faultsOf } from '../../support/otlp-protocol.js';
+import { switching } from '../../support/switching.js';
 
 interface Exporting {
   readonly to: SpanExport;
@@ -103,6 +104,18 @@ t.test('one request is under way at a time; what comes meanwhile goes with the n
   t.equal(collector.spans.length, 20, 'as many whole blocks as fit into a batch');
   answer();
   await until(() => counts.sent === 20);
+});
+
+t.test('a collector that switches protocols is a failure, and spans are sent again', async (t) => {
+  const collector = await switching(t);
+  const { to, clock, events } = exporting(t, collector.url);
+  to.take(block(10));
+  await until(() => events.length === 1);
+  t.match(events[0], { what: 'export_failed', detail: /switches protocols/ });
+  await until(() => {
+    clock.advance(1000);
+    return collector.requests() > 1;
+  });
 });
 
 t.test('gzip compresses what is sent', async (t) => {
