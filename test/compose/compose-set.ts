@@ -115,6 +115,21 @@ export class LabelledSet {
     return id.trim();
   }
 
+  /** A container outside of compose, with these labels, whose program ignores all signals that it can. Returns its id. */
+  async startStubborn(...labels: readonly string[]): Promise<string> {
+    const { stdout: image } = await runCommand(BASE_IMAGE, [], process.env);
+    const marks = labels.flatMap((label) => ['--label', label]);
+    const program = `for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => {});
+      require('http').createServer((_, response) => response.end('here')).listen(8080);`;
+    const id = await docker('run', '--detach', ...marks, image.trim(), 'node', '-e', program);
+    return id.trim();
+  }
+
+  /** Runs docker with a container that was started here. */
+  async docker(...args: string[]): Promise<void> {
+    await docker(...args);
+  }
+
   async remove(id: string): Promise<void> {
     await docker('rm', '--force', id);
   }
