@@ -139,7 +139,7 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
   #lose(detail: string): void {
     this.error = detail;
     this.#good = 0;
-    // Each time that sharing begins or ends, clients have some of their burst anew.
+    // Each time that sharing begins with a Redis that has forgotten, clients have their burst anew.
     const isSoon = this.#state === 'shared' && this.#deps.clock.now() - this.#since < STEADY_MS;
     this.#needed = isSoon ? Math.min(2 * this.#needed, MOST_GOOD_ANSWERS) : GOOD_ANSWERS;
     this.#enter('lost');

@@ -210,7 +210,7 @@ export class Fleet {
     if (this.#link.state === 'lost') this.#beatAt = this.#deps.clock.now() + TRY_MS;
     this.#setMode();
     if (this.#link.state === 'shared') this.#bans.begin();
-    else this.#keeper.end();
+    else this.#keeper.end(this.#deps.clock.now());
     this.acme.noteState(this.#link.state);
   }
 

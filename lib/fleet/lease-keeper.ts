@@ -108,10 +108,11 @@ export class LeaseKeeper {
     }
   }
 
-  /** Nothing is shared any more: each node has its share. */
-  end(): void {
+  /** Nothing is shared any more: each node has its share. `now`: of the clock, in ms. */
+  end(now: number): void {
     this.#epoch++;
-    for (const lease of this.#byKey.values()) this.#buckets.unlease(lease.digest, lease.number);
+    for (const lease of this.#byKey.values())
+      this.#buckets.unlease(lease.digest, lease.number, now + this.#missing(lease));
     for (const { low, high } of this.#leases.takeRequests()) this.#refuse(Int32Array.of(low, high));
     this.#byKey.clear();
     this.#free.length = 0;
@@ -164,6 +165,15 @@ export class LeaseKeeper {
   /** Tokens of the burst that are this node's, at least one. */
   #share({ interval, depth }: Lease): number {
     return Math.max(1, Math.floor(depth / interval / this.#leases.nodes));
+  }
+
+  /**
+   * ms until the bucket of this node is full, with its share of the limit: what was spent on credit is still owed, and of a
+   * burst that was used up by everybody this node has no part. Tokens that are held were paid for.
+   */
+  #missing(lease: Lease): number {
+    const tokens = this.#share(lease) - lease.credit - this.#leases.held(lease.number);
+    return Math.max(0, tokens) * lease.interval * this.#leases.nodes;
   }
 
   /** Takes note of how often keys are asked for. Is there one that needs tokens? */

@@ -106,12 +106,17 @@ export class RateBuckets {
     return isKnown ? 0 : missing;
   }
 
-  /** The bucket is one of this node alone again, and full. */
-  unlease(client: Digest, lease: number): void {
+  /** The bucket is one of this node alone again, and will be full at `fullAt`, ms of the clock: by default it is. */
+  unlease(client: Digest, lease: number, fullAt = 0): void {
     const sets = this.#sets;
+    const { words, floats } = sets;
     const set = sets.enter(client);
     const entry = sets.find(set, client);
-    if (entry !== -1 && sets.words[entry + LEASE] === lease + 1) sets.words[entry + LEASE] = 0;
+    if (entry !== -1 && words[entry + LEASE] === lease + 1) {
+      words[entry + LEASE] = 0;
+      const at = (entry + FULL_AT) >> 1;
+      floats[at] = Math.max(floats[at] as number, fullAt);
+    }
     sets.leave(set);
   }
 

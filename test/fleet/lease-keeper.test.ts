@@ -123,10 +123,35 @@ t.test('a key that rests is no longer leased, and what was held is given back', 
 t.test('nodes that have lost Redis let through the limit together, each its share', async (t) => {
   const fleet = new Fleet(3);
   await fleet.run(2000, [600, 200, 200]);
-  for (const node of fleet.nodes) node.lose(Number.POSITIVE_INFINITY);
+  for (const node of fleet.nodes) node.lose(Number.POSITIVE_INFINITY, fleet.now);
   await fleet.run(1000, [600, 200, 200]);
   const passed = await fleet.run(3000, [600, 200, 200]);
   for (const [index, count] of passed.entries()) t.ok(Math.abs(count - 300) <= 9, `node ${index}: ${count}`);
+});
+
+t.test(
+  'who has used up the limit when Redis is lost has no burst again, and pays what it owes',
+  async (t) => {
+    const fleet = new Fleet(3);
+    await fleet.run(3000, [600, 200, 200]);
+    for (const node of fleet.nodes) node.lose(Number.POSITIVE_INFINITY, fleet.now);
+    const passed = sum(await fleet.run(1000, [600, 200, 200]));
+    t.ok(passed <= LIMIT * 1.03, `${passed} in the second after the loss`);
+    t.ok(passed >= LIMIT * 0.8, `${passed} in the second after the loss`);
+  },
+);
+
+t.test('who has not used up the limit when Redis is lost has its burst', async (t) => {
+  const fleet = new Fleet(3);
+  // Leased, as one node has more than its share.
+  await fleet.run(3000, [150, 10, 10]);
+  for (const node of fleet.nodes) node.lose(Number.POSITIVE_INFINITY, fleet.now);
+  const burst = fleet.nodes.map((node) => {
+    let passed = 0;
+    while (node.take(hash.ofText('client'), TERMS, fleet.now)) passed++;
+    return passed;
+  });
+  for (const count of burst) t.ok(count >= BURST / 3 - 1 && count <= BURST / 3, `${burst}`);
 });
 
 t.test('two hundred nodes let through the limit within 5 %', async (t) => {

@@ -128,14 +128,14 @@ export class SimulatedNode {
     this.#roundAt += ROUND_MS;
     if (now < this.#lostUntil) return;
     if (this.#leases.mode === 'apart') this.#leases.setMode('shared', this.#nodes);
-    this.keeper.round(now).catch(() => this.lose(now + LOST_MS));
+    this.keeper.round(now).catch(() => this.lose(now + LOST_MS, now));
   }
 
-  /** It keeps to its share until then. */
-  lose(until: number): void {
+  /** It keeps to its share from `now` until then. */
+  lose(until: number, now: number): void {
     if (this.#leases.mode === 'apart') return;
     this.#lostUntil = until;
     this.#leases.setMode('apart', this.#nodes);
-    this.keeper.end();
+    this.keeper.end(now);
   }
 }
