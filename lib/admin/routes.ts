@@ -16,6 +16,9 @@ import { ServersApi } from './servers-api.js';
 import type { Traffic } from './traffic.js';
 import { ViewApi } from './view-api.js';
 
+/** Bytes of requests that failed in an answer: with the meanings of all reasons it has less than 20 KB. */
+const FAILURES_BYTES = 8 * 1024;
+
 /** What the listener shows. */
 export interface RouteDeps {
   readonly subject: AdminTarget;
@@ -117,7 +120,11 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
       method: 'GET',
       path: '/api/failures',
       access: 'token',
-      handle: () => json({ failures: snakeCase(failures.list()) }),
+      handle: ({ query }) => {
+        const reason = query.get('reason');
+        const list = reason === null ? failures.list(FAILURES_BYTES) : failures.listOf(reason);
+        return json({ failures: snakeCase(list) });
+      },
     },
     { method: 'GET', path: '/api/explain', access: 'token', handle: (call) => explain.explain(call) },
     {

@@ -48,6 +48,8 @@ export interface FailuresOfReason extends Explained {
   readonly reason: FailureReason;
   /** Since the start. */
   readonly count: number;
+  /** When the last of them ended, in ms since the epoch. */
+  readonly lastAt: number;
   /** Newest first. */
   readonly requests: readonly RecentFailure[];
 }
@@ -107,16 +109,41 @@ export class Failures {
     return entry;
   }
 
-  /** The reason that occurred last comes first. */
-  list(): readonly FailuresOfReason[] {
+  /**
+   * The reason that occurred last comes first. The requests of all reasons take about `mostBytes` as JSON: first the newest
+   * of each reason, then the second of each, and so on.
+   */
+  list(mostBytes = Number.POSITIVE_INFINITY): readonly FailuresOfReason[] {
     const lists = [...this.#byReason].map(([reason, { count, requests }]) => ({
       reason,
       ...(reason === 'server_error' ? SERVER_ERROR : explained(FAILURES[reason])),
       count,
+      lastAt: requests.at(-1)?.at ?? 0,
       requests: requests.toReversed(),
     }));
-    return lists.sort((a, b) => (b.requests[0]?.at ?? 0) - (a.requests[0]?.at ?? 0));
+    lists.sort((one, other) => other.lastAt - one.lastAt);
+    return mostBytes === Number.POSITIVE_INFINITY ? lists : withinBytes(lists, mostBytes);
   }
+
+  /** All that is kept of one reason; empty if nothing failed with it. */
+  listOf(reason: string): readonly FailuresOfReason[] {
+    return this.list().filter((one) => one.reason === reason);
+  }
+}
+
+function withinBytes(lists: readonly FailuresOfReason[], mostBytes: number): readonly FailuresOfReason[] {
+  const kept = lists.map((): RecentFailure[] => []);
+  let left = mostBytes;
+  for (let depth = 0; depth < KEPT; depth++) {
+    for (const [index, { requests }] of lists.entries()) {
+      const request = requests[depth];
+      if (request === undefined) continue;
+      left -= Buffer.byteLength(JSON.stringify(request)) + 4;
+      if (left >= 0) kept[index]?.push(request);
+    }
+    if (left < 0) break;
+  }
+  return lists.map((list, index) => ({ ...list, requests: kept[index] ?? [] }));
 }
 
 function copy(record: RequestRecord): RecentFailure {

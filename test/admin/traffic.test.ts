@@ -1,9 +1,13 @@
 import t from 'tap';
+import { snakeCase } from '../../lib/admin/config-view.js';
 import { Latencies } from '../../lib/admin/latencies.js';
 import { Traffic } from '../../lib/admin/traffic.js';
+import { FAILURES, type Reason } from '../../lib/base/failure.js';
 import { Failures } from '../../lib/observe/failures.js';
 import { recordOf } from '../observe/record.js';
 import { ManualClock } from '../support/manual-clock.js';
+import { FakeSubject } from './fake-subject.js';
+import { openAdmin } from './support.js';
 
 t.test('percentiles are those of what was added, within a tenth', async (t) => {
   const latencies = new Latencies();
@@ -57,6 +61,39 @@ t.test('an upgraded connection that lasts for hours is no latency', async (t) =>
   traffic.note(recordOf({ status: 101, durationMs: 3_600_000 }));
   clock.advance(1000);
   t.match(traffic.points(0), [{ requests: 1, p50: null }]);
+});
+
+t.test('an answer with failures of all reasons has less than 20 KB, and one reason is whole', async (t) => {
+  const subject = new FakeSubject();
+  const { ask } = await openAdmin(t, subject);
+  const failures = new Failures();
+  const long = '\xe9"'.repeat(100);
+  for (const reason of Object.keys(FAILURES) as Reason[])
+    for (let count = 0; count < 20; count++)
+      failures.note(
+        recordOf({
+          reason,
+          status: 502,
+          startedAt: count,
+          requestId: long,
+          method: long,
+          target: `/${long}`,
+          host: long,
+          detail: long,
+        }),
+      );
+  const list = failures.list(8 * 1024);
+  t.equal(list.length, Object.keys(FAILURES).length);
+  const bytes = Buffer.byteLength(JSON.stringify({ failures: snakeCase(list) }));
+  t.ok(bytes < 20_000, `${bytes} bytes`);
+  t.ok(list[0]?.requests.length === 1 && list[0].count === 20 && list[0].lastAt > 0);
+  t.match(failures.listOf('no_route'), [{ reason: 'no_route', requests: { length: 10 } }]);
+  t.equal(failures.listOf('no_route').length, 1);
+
+  const few = new Failures();
+  for (let count = 0; count < 20; count++) few.note(recordOf({ reason: 'no_route', status: 404 }));
+  t.equal(few.list(8 * 1024)[0]?.requests.length, 10, 'one reason alone is whole');
+  t.same((await ask('/api/failures?reason=no_route')).json, { failures: [] });
 });
 
 t.test('failures are kept by reason, the many beside the few', async (t) => {

@@ -38,10 +38,10 @@ class ReasonCard {
     );
   }
 
-  update({ reason, fault, meaning, remedy, count: times, requests }) {
+  update({ reason, fault, meaning, remedy, count: times, last_at: lastAt, requests }) {
     const whose = { client: 'by the client', server: 'by a server', balancer: 'by the balancer' }[fault];
     say(this.reason, reason);
-    say(this.count, `${count(times)}×, last at ${time(requests[0].at)}`);
+    say(this.count, `${count(times)}×, last at ${time(lastAt)}`);
     this.element.dataset.fault = fault;
     say(this.meaning, `${meaning.charAt(0).toUpperCase()}${meaning.slice(1)} (${whose}).`);
     say(this.remedy, remedy);
