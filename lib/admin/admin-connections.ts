@@ -20,6 +20,8 @@ export class AdminConnections {
   readonly #clock: Clock;
   /** Connections without a request, and since when; the longest idle one first. */
   readonly #idle = new Map<AdminConnection, number>();
+  /** Those of which nothing has come in time. What has may not have been read yet: they are closed at the next look. */
+  readonly #silent = new Set<AdminConnection>();
   readonly #busy = new Set<AdminConnection>();
   /** Until when the client may take its last response. */
   readonly #leaving = new Map<AdminConnection, number>();
@@ -49,6 +51,7 @@ export class AdminConnections {
   noteRequest(socket: AdminConnection, response: ServerResponse): void {
     if (socket.destroyed) return;
     this.#idle.delete(socket);
+    this.#silent.delete(socket);
     this.#busy.add(socket);
     response.on('close', () => {
       if (this.#busy.delete(socket) && !socket.destroyed) this.#idle.set(socket, this.#clock.now());
@@ -76,6 +79,7 @@ export class AdminConnections {
 
   #forget(socket: AdminConnection): void {
     this.#idle.delete(socket);
+    this.#silent.delete(socket);
     this.#busy.delete(socket);
     this.#leaving.delete(socket);
   }
@@ -84,7 +88,9 @@ export class AdminConnections {
     const now = this.#clock.now();
     for (const [socket, since] of this.#idle) {
       if (now - since < SILENCE_MS) break;
-      if (socket.bytesRead === 0) socket.destroy();
+      if (socket.bytesRead > 0) continue;
+      if (this.#silent.has(socket)) socket.destroy();
+      else this.#silent.add(socket);
     }
     for (const [socket, until] of this.#leaving) if (now >= until) socket.destroy();
   }
