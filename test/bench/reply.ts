@@ -3,7 +3,7 @@ import { get as getSecure } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Child } from './child.js';
 
-const START_MS = 10_000;
+const START_MS = 30_000;
 
 export interface Reply {
   readonly status: number;

@@ -41,11 +41,9 @@ t.test('WebSocket messages of all sizes pass both ways', async (t) => {
     );
     await Promise.all(sockets.map((socket) => once(socket, 'open')));
     for (const size of [0, 1, 125, 126, 20_000, 65_000]) {
+      const messages = sockets.map((socket) => once(socket, 'message'));
       for (const socket of sockets) socket.send('x'.repeat(size));
-      for (const socket of sockets) {
-        const [message] = (await once(socket, 'message')) as [Buffer];
-        t.equal(message.length, size);
-      }
+      for (const [message] of (await Promise.all(messages)) as [Buffer][]) t.equal(message.length, size);
     }
     for (const socket of sockets) {
       socket.close(1000);
