@@ -189,7 +189,9 @@ t.test('an answer cut within its head is retried for a GET, and a POST is never 
   }
   t.equal(good.received.length, 2 * headLength);
   t.notOk(good.received.some((line) => line.startsWith('POST')));
+  await seen.request(4 * answer.length);
   t.ok(seen.requests.every(({ attempts }) => attempts <= 2));
+  await balancer.collectFigures();
   t.match(balancer.status().servers, [
     { totals: { failures: 4 * answer.length } },
     { totals: { failures: 0 } },
