@@ -288,12 +288,13 @@ t.test('the record lists the attempts in order', async (t) => {
   const other = await origin(t, answering(OK));
   const restarted = await startBalancer(t, { servers: [server.address] });
   const failing = await startBalancer(t, { algorithm: 'first', servers: [dead, other.address] });
-  for (const { connect } of [restarted, failing]) {
+  for (const { connect, seen } of [restarted, failing]) {
     const client = await connect();
     for (let request = 0; request < 2; request++) {
       client.send(GET);
       t.equal((await client.response()).status, 200);
     }
+    await seen.request(2);
   }
   const tries = [...restarted.seen.requests, ...failing.seen.requests.slice(0, 1)].map((request) =>
     request.tries.map(({ server, reason, status, reused }) => [server, reason, status, reused]),

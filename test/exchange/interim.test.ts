@@ -5,6 +5,7 @@ import { onCreated } from '../support/created.js';
 import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { origin, readRequest } from '../support/origin.js';
+import { oneThread } from '../support/thread-switch.js';
 
 const HINTS = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nX-B: c\r\n\r\n';
 
@@ -202,7 +203,11 @@ t.test('for a client that does not read, at most one read of interim responses i
     await connection.write(hint.repeat(64) + OK);
     await connection.hang();
   });
-  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const { connect } = await startBalancer(
+    t,
+    { servers: [server.address] },
+    oneThread('what its connections hold is looked at in it'),
+  );
   const clients = await Promise.all(Array.from({ length: 4 }, connect));
   for (const client of clients) {
     client.socket.pause();
