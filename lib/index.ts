@@ -5,7 +5,7 @@
 
 export { Admin } from './admin/admin.js';
 export type { AdminDeps, AdminTarget, ReloadOutcome } from './admin/admin-target.js';
-export { type Balancer, type BalancerOptions, createBalancer } from './balancer.js';
+export { createBalancer } from './balancer.js';
 export type { Address } from './base/address.js';
 export { FAILURES, type Failure, type Fault } from './base/failure.js';
 export type {
@@ -21,6 +21,7 @@ export { createConfig, type LoadOptions, type LoadResult, loadConfig } from './c
 export { type Problem, renderProblems } from './config/problems.js';
 export type { Settings } from './config/settings.js';
 export type { Config } from './config/types.js';
+export type { Balancer, BalancerOptions } from './control/balancer-contract.js';
 export type { CertificateReload } from './control/certificates.js';
 export { type ChangeStore, type Changes, readChanges, writeChanges } from './control/changes.js';
 export {

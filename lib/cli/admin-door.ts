@@ -1,9 +1,9 @@
 import { Admin } from '../admin/admin.js';
 import type { AdminDeps } from '../admin/admin-target.js';
-import type { Balancer } from '../balancer.js';
 import type { Address } from '../base/address.js';
 import type { Observer } from '../base/observer.js';
 import type { AdminConfig } from '../config/types.js';
+import type { Balancer } from '../control/balancer-contract.js';
 import type { InheritedSockets } from '../net/inherited-sockets.js';
 import type { ListeningSocket } from '../net/listeners.js';
 import { Exposition } from '../observe/exposition.js';

@@ -1,6 +1,6 @@
-import type { Balancer } from '../balancer.js';
 import { instanceName } from '../base/instance-name.js';
 import type { Config } from '../config/types.js';
+import type { Balancer } from '../control/balancer-contract.js';
 import { Webhook } from '../observe/webhook.js';
 
 /** Sends events to the webhook of the current configuration, if it has one. */

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import type { ReloadOutcome } from '../admin/admin-target.js';
-import type { Balancer } from '../balancer.js';
 import type { Config, ContainerRoute } from '../config/types.js';
+import type { Balancer } from '../control/balancer-contract.js';
 import { OperationError } from '../control/status/operations.js';
 import { escapeForScreen } from '../observe/escape.js';
 import { CertificateError } from '../tls/finding.js';

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import type { Balancer, BalancerOptions } from '../balancer.js';
 import type { Observer } from '../base/observer.js';
 import { systemClock, TimerWheel } from '../base/timer-wheel.js';
 import { formatDuration, ValueError } from '../base/units.js';
 import { serversOf, sourcesOf } from '../config/inventory.js';
 import type { Config, ContainerRoute } from '../config/types.js';
+import type { Balancer, BalancerOptions } from '../control/balancer-contract.js';
 import { DockerEngines } from '../discovery/docker-engines.js';
 import { describeInherited, InheritedSockets } from '../net/inherited-sockets.js';
 import { socketMeans } from '../net/socket-choice.js';

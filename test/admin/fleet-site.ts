@@ -2,9 +2,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fleet, serverName } from '../../fixtures/fleet.js';
 import { Admin } from '../../lib/admin/admin.js';
-import { type Balancer, createBalancer } from '../../lib/balancer.js';
+import { createBalancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { Settings } from '../../lib/config/settings.js';
+import type { Balancer } from '../../lib/control/balancer-contract.js';
 import { SERVICES } from './support.js';
 
 /** A balancer over a fleet of servers that this process is, with its admin listener. */

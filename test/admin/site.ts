@@ -1,9 +1,10 @@
 import type { Test } from 'tap';
 import { type FixtureServer, startFixtureServer } from '../../fixtures/server.js';
 import { Admin } from '../../lib/admin/admin.js';
-import { type Balancer, createBalancer } from '../../lib/balancer.js';
+import { createBalancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { AdminSettings, Settings } from '../../lib/config/settings.js';
+import type { Balancer } from '../../lib/control/balancer-contract.js';
 import { SWITCHED } from '../support/thread-switch.js';
 import { type Ask, asker, SERVICES } from './support.js';
 

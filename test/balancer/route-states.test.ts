@@ -1,7 +1,7 @@
 import t from 'tap';
 import { answering, startRawServer } from '../../fixtures/raw-server.js';
-import type { Balancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
+import type { Balancer } from '../../lib/control/balancer-contract.js';
 import { Exposition } from '../../lib/observe/exposition.js';
 import { startBalancer } from '../support/balancer.js';
 import { turns, until } from '../support/loop-ticks.js';

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import type { RawServer } from '../../fixtures/raw-server.js';
-import type { Balancer } from '../../lib/balancer.js';
+import type { Balancer } from '../../lib/control/balancer-contract.js';
 import { Exposition } from '../../lib/observe/exposition.js';
 import { startBalancer } from '../support/balancer.js';
 import { until } from '../support/loop-ticks.js';

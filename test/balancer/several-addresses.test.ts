@@ -1,9 +1,10 @@
 import t, { type Test } from 'tap';
 import { DnsServer } from '../../fixtures/dns-server.js';
 import { answering, type RawServer } from '../../fixtures/raw-server.js';
-import { type Balancer, createBalancer } from '../../lib/balancer.js';
+import { createBalancer } from '../../lib/balancer.js';
 import type { Observer } from '../../lib/base/observer.js';
 import { createConfig } from '../../lib/config/config.js';
+import type { Balancer } from '../../lib/control/balancer-contract.js';
 import { type Changes, readChanges, writeChanges } from '../../lib/control/changes.js';
 import { startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';

@@ -3,11 +3,12 @@ import { EventEmitter } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { type Balancer, createBalancer } from '../../lib/balancer.js';
+import { createBalancer } from '../../lib/balancer.js';
 import type { RunOptions } from '../../lib/cli/args.js';
 import { type RunContext, run } from '../../lib/cli/run.js';
 import { Terminal } from '../../lib/cli/terminal.js';
 import { createConfig } from '../../lib/config/config.js';
+import type { Balancer } from '../../lib/control/balancer-contract.js';
 import { recordOf } from '../observe/record.js';
 import { FakeBalancer, MemoryStream } from './support.js';
 

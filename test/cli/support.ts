@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { type Balancer, createBalancer } from '../../lib/balancer.js';
+import { createBalancer } from '../../lib/balancer.js';
 import type { Address } from '../../lib/base/address.js';
 import type { Availability, Observer } from '../../lib/base/observer.js';
 import type { Steps } from '../../lib/base/slices.js';
@@ -11,6 +11,7 @@ import { check } from '../../lib/cli/check.js';
 import { explain } from '../../lib/cli/explain.js';
 import { type OutputStream, Terminal } from '../../lib/cli/terminal.js';
 import type { Config } from '../../lib/config/types.js';
+import type { Balancer } from '../../lib/control/balancer-contract.js';
 import type { CertificateReload } from '../../lib/control/certificates.js';
 import type { NewServer } from '../../lib/control/status/operations.js';
 import type {

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import t, { type Test } from 'tap';
-import type { Balancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
+import type { Balancer } from '../../lib/control/balancer-contract.js';
 import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 import { DryRun } from '../../lib/routing/dry-run/dry-run.js';
 import type { ServerStanding } from '../../lib/routing/dry-run/dry-servers.js';

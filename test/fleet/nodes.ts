@@ -1,5 +1,5 @@
 import type { Test } from 'tap';
-import type { Balancer } from '../../lib/balancer.js';
+import type { Balancer } from '../../lib/control/balancer-contract.js';
 import { type Started, startBalancer } from '../support/balancer.js';
 
 type Settings = Parameters<typeof startBalancer>[1];

@@ -1,8 +1,9 @@
 import t, { type Test } from 'tap';
 import { answering } from '../../fixtures/raw-server.js';
-import { type Balancer, type BalancerOptions, createBalancer } from '../../lib/balancer.js';
+import { createBalancer } from '../../lib/balancer.js';
 import type { Observer } from '../../lib/base/observer.js';
 import { createConfig } from '../../lib/config/config.js';
+import type { Balancer, BalancerOptions } from '../../lib/control/balancer-contract.js';
 import { CallbackFailures } from '../../lib/observe/callback-failures.js';
 import { ObserverList } from '../../lib/observe/observer-list.js';
 import { RawClient } from '../support/client.js';

@@ -1,9 +1,10 @@
 import type { Test } from 'tap';
-import { type Balancer, createBalancer } from '../../lib/balancer.js';
+import { createBalancer } from '../../lib/balancer.js';
 import type { BalancerEvent, CheckRecord, Observer, RequestRecord } from '../../lib/base/observer.js';
 import { assertMoves } from '../../lib/base/states.js';
 import { systemClock } from '../../lib/base/timer-wheel.js';
 import { createConfig } from '../../lib/config/config.js';
+import type { Balancer } from '../../lib/control/balancer-contract.js';
 import type { TlsTerms } from '../../lib/net/tls-terms.js';
 import type { SocketMode } from '../../lib/net/transport.js';
 import { RawClient } from './client.js';

@@ -1,6 +1,6 @@
 import type { UpgradeOutcome } from '../../admin/admin-target.js';
-import type { Balancer } from '../../balancer.js';
 import { readRegularFile } from '../../base/regular-file.js';
+import type { Balancer } from '../../control/balancer-contract.js';
 import type { ListeningSocket } from '../../net/listeners.js';
 import { escapeForScreen } from '../../observe/escape.js';
 import type { ConsoleLog } from '../console-log.js';
