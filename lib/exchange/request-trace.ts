@@ -84,6 +84,16 @@ export class RequestTrace implements TraceRecord {
     });
   }
 
+  /** Takes ids that stand for those made at random, for a request that is not sent. */
+  showAsExample(): void {
+    if (this.parentSpanId === '') {
+      this.traceId = '0'.repeat(TRACE_DIGITS);
+      this.flags = 0;
+    }
+    this.spanId = '0'.repeat(SPAN_DIGITS);
+    this.#attemptId = this.spanId;
+  }
+
   /** The request is sent to the server of the current attempt, with this target. */
   noteTarget(target: string): void {
     const attempt = this.attempts.at(-1);

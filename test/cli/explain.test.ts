@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { type Printed, Program, printedBy } from './support.js';
@@ -62,6 +63,21 @@ t.test('the whole way of a request', async (t) => {
 
 `,
   );
+});
+
+t.test('with tracing the server gets a traceparent, whose ids are made for each request', async (t) => {
+  const text =
+    'tracing: { otlp: "http://127.0.0.1:4318", continue_from: anyone }\nservers: [localhost:5001]\n';
+  const file = join(t.testdir({ 'lb.yaml': text }), 'lb.yaml');
+  const sent = (...args: string[]): readonly string[] => {
+    const { stdout } = printedBy(['explain', '-c', file, '--json', 'GET', '/', ...args], GOOD);
+    return stdout.match(/traceparent: [\da-f-]+/g) ?? [];
+  };
+  const [zeros, span] = ['0'.repeat(32), '0'.repeat(16)];
+  t.ok(sent().includes(`traceparent: 00-${zeros}-${span}-00`));
+  const caller = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const found = sent('-H', `traceparent: 00-${caller}-00f067aa0ba902b7-01`);
+  t.ok(found.includes(`traceparent: 00-${caller}-${span}-01`), 'that of the caller goes on');
 });
 
 t.test('a refusal by the route, and one before all routes', async (t) => {

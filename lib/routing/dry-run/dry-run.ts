@@ -5,6 +5,7 @@ import { asksReadiness } from '../../client/readiness-reply.js';
 import { everyRoute } from '../../config/every-route.js';
 import type { Config, FirewallConfig, RouteConfig } from '../../config/types.js';
 import { type CompiledRoute, RequestContext, type ServerSelector } from '../../exchange/context.js';
+import { RequestTrace } from '../../exchange/request-trace.js';
 import type { StickyMemory } from '../../exchange/sticky-memory.js';
 import type { Firewall, GuardOpinion } from '../../firewall/firewall.js';
 import type { ClientSide } from '../../http/flow.js';
@@ -179,7 +180,13 @@ export class DryRun {
   #open(client: ClientSide): void {
     const { head, forwarded } = client;
     const requestId = receivedRequestId(head, forwarded) || REQUEST_ID;
-    this.#context.open(head, forwarded, this.#snapshot.pipeline.clientOf(client), requestId);
+    const { pipeline } = this.#snapshot;
+    this.#context.open(head, forwarded, pipeline.clientOf(client), requestId);
+    if (pipeline.tracer === null) return;
+    const trace = new RequestTrace();
+    pipeline.tracer.begin(trace, head, forwarded.trusted);
+    trace.showAsExample();
+    this.#context.trace = trace;
   }
 
   /** Asks the firewall as the acceptor does. Skipped for a trusted peer: its client is known only from the head. */

@@ -37,7 +37,7 @@ export function ruleSteps(
     const host = routeRules.hostFor(context, server.pool.address);
     const after = refused
       ? before
-      : linesOf(encodeRequestHead(head, forwarded, context.requestId, host, edit));
+      : linesOf(encodeRequestHead(head, forwarded, context.requestId, host, edit, context.trace?.lines));
     steps.push({ rule, changes: diffLines(before, after) });
     before = after;
   }
