@@ -258,6 +258,7 @@ t.test(
     const { balancer, connect } = await startBalancer(t, { listen: '127.0.0.1:0', hosts });
     const client = await connect();
     const closed = async (...names: string[]): Promise<readonly string[]> => {
+      await balancer.settled();
       const found: string[] = [];
       for (const name of names) if ((await ask(client, name)).status === 503) found.push(name);
       return found;
