@@ -2,6 +2,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { createSecureContext } from 'node:tls';
+import { refuseUpgrade } from '../base/refuse-upgrade.js';
 import { systemAuthorities } from '../base/system-authorities.js';
 import { Deadline, type TimerWheel } from '../base/timer-wheel.js';
 import { formatDuration, formatSize } from '../base/units.js';
@@ -126,6 +127,7 @@ class DockerCall implements Cancellable {
     this.#deadline.arm(PATIENCE);
     request.on('socket', (socket) => socket.setKeepAlive(true, PROBE_AFTER));
     request.on('error', (error: NodeJS.ErrnoException) => this.fail(reasonOf(error)));
+    refuseUpgrade(request);
     request.on('response', (response) => {
       response.on('error', (error: NodeJS.ErrnoException) => this.fail(reasonOf(error)));
       if (this.isOver) return;

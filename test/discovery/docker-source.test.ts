@@ -421,7 +421,11 @@ t.test('an engine that is silent, broken or not there is told of', async (t) => 
   await next(/^failed: status 500: it is not ready$/);
   engine.mood = 'refusing';
   await next(/^failed: the engine closed the connection$/);
+  engine.mood = 'switching';
+  await next(/^failed: it switches protocols without being asked$/);
   engine.mood = 'answering';
+  engine.listMood = 'switching';
+  await next(/^failed: the containers cannot be listed: it switches protocols without being asked$/);
   engine.listMood = 'silent';
   await next(/^failed: the containers cannot be listed: no answer within 10s$/);
   await engine.close();
