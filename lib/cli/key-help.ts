@@ -2,6 +2,7 @@ import { didYouMean } from '../base/nearest.js';
 import { type SettingReference, SettingsReference } from '../config/reference.js';
 import type { Paint } from './paint.js';
 import type { Terminal } from './terminal.js';
+import { wrapWords } from './word-wrap.js';
 
 const WIDTH = 80;
 /** Names of keys are listed in columns of this width. */
@@ -44,10 +45,10 @@ function keyPage(setting: SettingReference, paint: Paint): string {
   ];
   const lines = facts
     .filter(([, fact]) => fact !== '')
-    .map(([name, fact]) => `  ${paint.dim(name.padEnd(9))} ${wrapped(fact, 12).trimStart()}`);
+    .map(([name, fact]) => wrapWords(`  ${paint.dim(name.padEnd(9))} ${fact}`, WIDTH, 12));
   return [
     `${paint.bold(key)}\n`,
-    ...(meaning === '' ? [] : [`${wrapped(meaning, 2)}\n`]),
+    ...(meaning === '' ? [] : [`${wrapWords(`  ${meaning}`, WIDTH, 2)}\n`]),
     `${lines.join('\n')}\n`,
     ...(examples.length === 0
       ? []
@@ -58,20 +59,6 @@ function keyPage(setting: SettingReference, paint: Paint): string {
 
 function lastWord(key: string): string {
   return key.slice(key.lastIndexOf('.') + 1);
-}
-
-/** The text in lines of at most 80 columns, each indented. */
-function wrapped(text: string, indent: number): string {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && indent + line.length + 1 + word.length > WIDTH) {
-      lines.push(line);
-      line = '';
-    }
-    line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line].map((one) => `${' '.repeat(indent)}${one}`).join('\n');
 }
 
 function columns(words: readonly string[]): string {

@@ -15,6 +15,7 @@ import { ServiceManager } from './service-manager.js';
 import { Terminal } from './terminal.js';
 import { unblockAgain, unblocked } from './tty-output.js';
 import { OldProgram } from './upgrade/old-program.js';
+import { wrapWords } from './word-wrap.js';
 
 /** The whole program: reads the command line, runs the command and ends the process with its exit code. */
 export async function main(launch: Launch): Promise<void> {
@@ -35,7 +36,8 @@ export async function main(launch: Launch): Promise<void> {
     parsed = parseArguments(words);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    stderr.write(`${stderr.paint.red('lb:')} ${error.message} Try ${programName()} --help.\n`);
+    const text = `${stderr.paint.red('lb:')} ${error.message} Try ${programName()} --help.`;
+    stderr.write(`${wrapWords(text, stderr.columns, 4)}\n`);
     process.exitCode = 2;
     return;
   }

@@ -6,6 +6,7 @@ import { count, humanDuration } from '../error-text.js';
 import { StartSettingsError } from '../start-settings.js';
 import type { SignalSource } from '../stop-signals.js';
 import type { Terminal } from '../terminal.js';
+import { wrapWords } from '../word-wrap.js';
 import { AdminError, findPlace } from './admin-address.js';
 import { AdminClient } from './client.js';
 import { Progress, untilEmpty } from './drain.js';
@@ -59,7 +60,8 @@ function complain({ code, message, details }: AdminError, json: boolean, context
   }
   // Problems of the file come first, as with lb check; control characters in them are escaped already.
   const report = details === '' ? '' : `${details.trimEnd()}\n\n`;
-  stderr.write(`${report}${stderr.paint.red('lb:')} ${escapeForScreen(message)}\n`);
+  const text = `${stderr.paint.red('lb:')} ${escapeForScreen(message)}`;
+  stderr.write(`${report}${wrapWords(text, stderr.columns, 4)}\n`);
 }
 
 /** One command and its output. */

@@ -3,6 +3,7 @@ import { escapeForScreen } from '../../observe/escape.js';
 import { clockTime } from '../../observe/timestamps.js';
 import { count, humanDuration } from '../error-text.js';
 import type { Paint } from '../paint.js';
+import { wrapWords } from '../word-wrap.js';
 import { type Column, renderTable } from './columns.js';
 import { age, grouped, percent } from './figures.js';
 import { routeTable } from './route-table.js';
@@ -22,7 +23,7 @@ export function statusText(status: StatusView, { width, paint }: Look): string {
     `${summary(status, paint)}${requestsLine(status, paint)}`,
     routeTable(status.routes, now, width, paint),
     threadTable(status.threads, now, width, paint),
-    remarks(status, paint),
+    remarks(status, width, paint),
   ];
   return parts.filter((part) => part !== '').join('\n');
 }
@@ -77,7 +78,7 @@ function routesDown({ routes, started_at, uptime_ms }: StatusView, paint: Paint)
   return lines;
 }
 
-/** `2 requests wait for a server of shop (of 340 so far 3 waited in vain, and 12 more were refused)` */
+/** `2 requests wait for a server of shop (340 until now, 3 waited in vain, 12 more were refused)` */
 function holdLines({ routes }: StatusView, paint: Paint): string[] {
   const lines: string[] = [];
   let more = 0;
@@ -90,7 +91,11 @@ function holdLines({ routes }: StatusView, paint: Paint): string[] {
     }
     const { waiting, held, timed_out: timedOut, refused } = hold;
     const who = `${count(waiting, 'request')} ${waiting === 1 ? 'waits' : 'wait'} for a server of`;
-    const far = `of ${grouped(held)} so far ${grouped(timedOut)} waited in vain, and ${grouped(refused)} more were refused`;
+    const far = [
+      `${grouped(held)} until now`,
+      ...(timedOut > 0 ? [`${grouped(timedOut)} waited in vain`] : []),
+      ...(refused > 0 ? [`${grouped(refused)} more ${refused === 1 ? 'was' : 'were'} refused`] : []),
+    ].join(', ');
     const tint = waiting > 0 ? paint.yellow : paint.dim;
     lines.push(`${tint(who)} ${escapeForScreen(name)} ${paint.dim(`(${far})`)}`);
   }
@@ -98,8 +103,8 @@ function holdLines({ routes }: StatusView, paint: Paint): string[] {
   return lines;
 }
 
-/** What needs attention, one line each. */
-function remarks(status: StatusView, paint: Paint): string {
+/** What needs attention, one line each, or more where they are longer than the window. */
+function remarks(status: StatusView, width: number, paint: Paint): string {
   const { ready_reasons: reasons, requests, firewall, config } = status;
   const unready = reasons.map((reason) => `${paint.yellow('not ready:')} ${escapeForScreen(reason)}`);
   const lines = [...unready, ...routesDown(status, paint), ...holdLines(status, paint)];
@@ -119,7 +124,7 @@ function remarks(status: StatusView, paint: Paint): string {
   for (const provider of status.providers ?? []) lines.push(providerLine(provider, status, paint));
   if (status.shared) lines.push(sharedLine(status.shared, paint));
   for (const line of config.drift) lines.push(`${paint.dim('not in the file:')} ${escapeForScreen(line)}`);
-  return lines.map((line) => `${line}\n`).join('');
+  return lines.map((line) => `${wrapWords(line, width, 2)}\n`).join('');
 }
 
 /** `in maintenance: www.mango.com for 12 min more, except for 10.0.0.0/8` */

@@ -69,7 +69,7 @@ function headLines({ status, rates, traffic }: Glance, paint: Paint): string[] {
       [
         `${grouped(requests.in_flight)} in flight`,
         ...(held === 0 ? [] : [`${grouped(held)} held`]),
-        `${grouped(clients)} clients`,
+        `${grouped(clients)} client${clients === 1 ? '' : 's'}`,
         `p50 ${latency(last?.p50) || '-'}`,
         `p99 ${latency(last?.p99) || '-'}`,
         `${grouped(requests.total)} since the start`,

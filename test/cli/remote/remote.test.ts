@@ -217,7 +217,7 @@ t.test('a host is put into maintenance for a time, and opened again', async (t) 
   });
   t.match(subject.maintained, [{ name: 'www.a.test', allow: ['10.0.0.0/8', '::1'] }]);
   t.match(
-    (await lb('status', { tty: true })).stdout,
+    unwrapped((await lb('status', { tty: true })).stdout),
     /\nin maintenance: www\.a\.test until \S+, 30 min more, except for 10\.0\.0\.0\/8, ::1\n/,
   );
   t.match((await lb('maintenance --host *')).stdout, 'every host is in maintenance: every client gets 503.');
@@ -318,7 +318,7 @@ t.test('a token is sent to a listener that requires one', async (t) => {
   const { lb } = await stage(t, { settings: { token } });
   const without = await lb('status');
   t.equal(without.code, 1);
-  t.match(without.stderr, /requires its token\. Put it into LB_ADMIN_TOKEN, or .* -c\.\n$/);
+  t.match(unwrapped(without.stderr), /requires its token\. Put it into LB_ADMIN_TOKEN, or .* -c\.\n$/);
   t.equal((await lb('status', { env: { LB_ADMIN_TOKEN: token } })).code, 0);
 });
 
@@ -332,7 +332,7 @@ t.test('address and token are those of the settings file', async (t) => {
   const missing = await run(`status -c ${folder}/lb.yaml`);
   t.equal(missing.code, 1);
   t.match(
-    missing.stderr,
+    unwrapped(missing.stderr),
     /lb\.yaml:2: the environment variable TOKEN is not set\. .* --admin HOST:PORT\.\n$/,
   );
   t.match((await run(`status -c ${folder}/none.yaml`)).stderr, /cannot read .*none\.yaml/);
@@ -341,7 +341,7 @@ t.test('address and token are those of the settings file', async (t) => {
 t.test('an address without an answer, or with another program', async (t) => {
   const nobody = await run('status --admin 127.0.0.1:1');
   t.equal(nobody.code, 1);
-  t.match(nobody.stderr, /^lb: no answer at 127\.0\.0\.1:1\. .*--admin.*\n$/);
+  t.match(unwrapped(nobody.stderr), /^lb: no answer at 127\.0\.0\.1:1\. .*--admin.*\n$/);
   const other = createServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');
   await new Promise((resolve) => other.once('listening', resolve));
   t.teardown(() => other.close());
@@ -371,3 +371,8 @@ t.test('a server with nothing on it is drained at once', async (t) => {
   subject.active = 0;
   t.equal((await lb('drain apple --wait')).stdout, 'apple is empty: nothing was on it.\n');
 });
+
+/** The text without the line breaks of a window of 80 columns. */
+function unwrapped(text: string): string {
+  return text.replace(/\n +/g, ' ');
+}

@@ -1,0 +1,26 @@
+import t from 'tap';
+import { createPaint } from '../../lib/cli/paint.js';
+import { wrapWords } from '../../lib/cli/word-wrap.js';
+
+t.test('a text is broken at spaces, and its other lines are indented', (t) => {
+  t.equal(wrapWords('one two three four', 9), 'one two\nthree\nfour');
+  t.equal(wrapWords('one two three four', 9, 2), 'one two\n  three\n  four');
+  t.equal(wrapWords('one two', 7), 'one two', 'a line may be full');
+  t.equal(wrapWords('one two', Number.POSITIVE_INFINITY, 2), 'one two', 'without a window nothing is broken');
+  t.equal(wrapWords('', 7), '');
+  t.end();
+});
+
+t.test('spaces at the beginning stay, and a word longer than a line stays whole', (t) => {
+  t.equal(wrapWords('  one two', 7, 4), '  one\n    two');
+  t.equal(wrapWords('  https://example.com/ two', 7, 2), '  https://example.com/\n  two');
+  t.equal(wrapWords('one https://example.com/', 7), 'one\nhttps://example.com/');
+  t.end();
+});
+
+t.test('colours take no room', (t) => {
+  const { red } = createPaint(true);
+  t.equal(wrapWords(`${red('one')} two three`, 7), `${red('one')} two\nthree`);
+  t.equal(wrapWords(red('one two three'), 7), red('one two three').replace('two ', 'two\n'));
+  t.end();
+});
