@@ -180,12 +180,13 @@ export class DockerWatch {
   #forgetOthers(isFirst: boolean): void {
     const byId = new Map((this.#containers ?? []).map((container) => [container.id, container]));
     for (const id of this.#paused) if (isFirst || !byId.has(id)) this.#paused.delete(id);
-    for (const [id, { at }] of this.#leaving) {
+    for (const [id, leaving] of this.#leaving) {
       const container = byId.get(id);
       if (container === undefined) this.#leaving.delete(id);
       else if (isFirst && container.state === 'running')
         this.#inspect(id, (state) => {
-          if (startOf(state) > at) this.#comesBack(id);
+          // It may have been told to stop once more meanwhile.
+          if (this.#leaving.get(id) === leaving && startOf(state) > leaving.at) this.#comesBack(id);
         });
     }
   }
@@ -238,9 +239,12 @@ export class DockerWatch {
   #onSignal(id: string, signal: number, at: number): void {
     if (ENDING.has(signal)) this.#leave(id, at, 'signal');
     else
-      this.#inspect(id, ({ Config: config }) => {
+      this.#inspect(id, (state) => {
+        const { Config: config } = state;
         const stop = isRecord(config) ? config.StopSignal : undefined;
         if (typeof stop !== 'string' || signalNumber(stop) !== signal) return;
+        // It may have ended meanwhile, or have been started again.
+        if (!isRunning(state) || startOf(state) > at) return;
         this.#leave(id, at, 'signal');
         this.#tell(false);
       });

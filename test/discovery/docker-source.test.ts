@@ -151,6 +151,45 @@ t.test('other signals stop a container if its image says so', async (t) => {
   t.notOk(said.some((line) => !line.includes('api-c3')));
 });
 
+for (const [name, events, after, expected] of [
+  [
+    'has been started again',
+    ['die', 'start'],
+    { startedAt: new Date(1_800_000_200_000).toISOString() },
+    'api-a1 10.0.0.1:80, api-b2 10.0.0.2:80',
+  ],
+  ['has ended', ['die'], { state: 'exited' }, 'api-b2 10.0.0.2:80'],
+] as const)
+  t.test(`a signal that is understood when the container ${name} changes nothing`, async (t) => {
+    const stopSignal = 'SIGQUIT';
+    const other = api('b2', '10.0.0.2');
+    const engine = await engineOf(t, api('a1', '10.0.0.1', { stopSignal }), other);
+    const { ask, tells, settled, last, clock } = follow(t, engine);
+    ask();
+    await tells('api-a1 10.0.0.1:80, api-b2 10.0.0.2:80 ?');
+    let answer: (() => void) | null = null;
+    engine.onInspect = (then) => {
+      answer = then;
+    };
+    engine.emit('kill', 'a1', { signal: '3' });
+    await until(() => answer !== null);
+    engine.set(api('a1', '10.0.0.1', { stopSignal, ...after }), other);
+    for (const action of events) engine.emit(action, 'a1', {}, 1_800_000_150);
+    await settled();
+    (answer as (() => void) | null)?.();
+    await settled();
+    t.equal(last(), expected);
+    const inspections = (): number => engine.requests.filter((line) => /a1/.test(line)).length;
+    t.equal(inspections(), 1);
+    clock.advance(600);
+    await settled();
+    clock.advance(61_000);
+    engine.emit('rename', 'b2');
+    await settled();
+    t.equal(inspections(), 1, 'and it is not asked about each minute');
+    t.equal(last(), expected);
+  });
+
 t.test(
   'a container that runs on after a signal gets requests again, after the time that it has to stop',
   async (t) => {
@@ -467,6 +506,32 @@ t.test(
     await tells('api-b2 10.0.0.2:80');
   },
 );
+
+t.test('one that is told to stop while it is asked about after a pause stays out', async (t) => {
+  const engine = await engineOf(t, api('a1', '10.0.0.1'), api('b2', '10.0.0.2'));
+  const { ask, tells, last, settled } = follow(t, engine);
+  ask();
+  await tells('api-a1 10.0.0.1:80, api-b2 10.0.0.2:80 ?');
+  engine.emit('kill', 'a1', { signal: '15' }, 1_800_000_100);
+  await tells('api-b2 10.0.0.2:80');
+  engine.cut();
+  await until(() => last().startsWith('failed'));
+  engine.set(
+    api('a1', '10.0.0.1', { startedAt: new Date(1_800_000_200_000).toISOString() }),
+    api('b2', '10.0.0.2'),
+  );
+  let answer: (() => void) | null = null;
+  engine.onInspect = (then) => {
+    answer = then;
+  };
+  ask();
+  await until(() => answer !== null);
+  engine.emit('kill', 'a1', { signal: '15' }, 1_800_000_300);
+  await settled();
+  (answer as (() => void) | null)?.();
+  await settled();
+  t.equal(last(), 'api-b2 10.0.0.2:80');
+});
 
 t.test('sources share a stream, and it ends with the last of them', async (t) => {
   const engine = await engineOf(t, api('a1', '10.0.0.1'));
