@@ -229,11 +229,11 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
   /** ms until the next check. */
   #interval(): number {
     const { interval, fastInterval, downInterval, jitter } = this.#check;
+    const steady = this.#tally.isUp ? interval : (downInterval ?? interval);
     if (this.#tally.isNew) {
       const age = this.#services.clock.now() - this.#cameAt;
-      return spread(Math.min(interval, Math.max(FIRST_PAUSE, age * PATIENCE)), jitter);
+      return spread(Math.min(steady, Math.max(FIRST_PAUSE, age * PATIENCE)), jitter);
     }
-    const steady = this.#tally.isUp ? interval : (downInterval ?? interval);
     return spread(this.#tally.isUndecided ? Math.min(steady, fastInterval) : steady, jitter);
   }
 }

@@ -396,6 +396,32 @@ t.test('at most 256 checks run at once, and the others wait', async (t) => {
   t.ok(waited.length >= 34, 'the wait for a slot is not part of a check');
 });
 
+t.test('down_interval holds for a server that has never passed a check too', async (t) => {
+  const { resolver: _, ...supplies } = poolSupplies(t);
+  const { wheel, clock } = supplies;
+  let asked = 0;
+  const wait = (waiter: ResolveListener): void => {
+    asked++;
+    setImmediate(() => waiter.onUnknown(Object.assign(new Error('no such name'), { code: 'EMFILE' })));
+  };
+  const host = { wheel, isKnown: false, wait, cancel() {}, watch() {}, unwatch() {} };
+  const resolver = { hostOf: () => host } as unknown as Resolver;
+  const pool = createPool(t, 'server.test:80', {}, { ...supplies, resolver });
+  const settings = { interval: '5s', down_interval: '500ms', jitter: '0%' };
+  const compiled = compileHealthCheck(settings, [], new Report()) as HealthCheckConfig;
+  const services = { ...supplies, resolver, clock, slots: new CheckSlots(1) };
+  const server = new Server('server.test:80', pool, wheel);
+  const checker = new Checker(server, compiled, 'down', services, undefined, true);
+  // A minute after it came a twentieth of its age is 3 s.
+  checker.start(60_000);
+  for (const round of [1, 2, 3]) {
+    clock.advance(round === 1 ? 60_000 + LATE : 500 + LATE);
+    await turns();
+    t.equal(asked, round);
+  }
+  checker.stop();
+});
+
 t.test('a check that cannot begin for lack of file descriptors releases its slot', async (t) => {
   const { resolver: _, ...supplies } = poolSupplies(t);
   const { wheel, clock } = supplies;
