@@ -140,7 +140,8 @@ export class AcmeNews {
     const { version, challenges } = this.#keys;
     const args = offers.flatMap((offer) => [nameOf(offer), JSON.stringify(offer)]);
     const since = Number(await PUBLISH.run(this.#client, [version, challenges], [this.#node, ...args]));
-    for (let waited = 0; waited < CONFIRM_MS; waited += CONFIRM_EVERY_MS) {
+    const end = performance.now() + CONFIRM_MS;
+    while (performance.now() < end) {
       await this.look();
       if (this.#least >= since) return;
       await wait(CONFIRM_EVERY_MS);

@@ -49,7 +49,8 @@ export class Heartbeat {
 
   /** `instance` tells apart two programs with one name. */
   constructor(prefix: string, name: string, instance: string) {
-    this.#key = `${prefix}:nodes`;
+    // Not `nodes`: that was a sorted set in an earlier version, and another type needs another name.
+    this.#key = `${prefix}:members`;
     this.#member = `${instance} ${name}`;
   }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/timer-wheel.js';
-import { certificateText, isFor, readCertificate } from '../tls/acme-certificate.js';
+import { certificateText, isFor, isNewer, readCertificate } from '../tls/acme-certificate.js';
 import { AcmeFolder, authorityName } from '../tls/acme-folder.js';
 import type { ChallengeOffer } from '../tls/acme-protocol.js';
 import type { AcmeCertificate } from '../tls/acme-source.js';
@@ -24,15 +24,18 @@ const RESUME_MS = 5000;
 const LEASE_ENDED = 'the lease to order has ended meanwhile';
 
 /**
- * Keeps a certificate unless there is one that expires later. KEYS: version, what was issued, the certificate, the account.
- * ARGV: Unix time of its end in ms, ms until then, its text, the names it is for.
+ * Keeps a certificate unless there is one that was issued later. KEYS: version, what was issued, the certificate, the
+ * account. ARGV: Unix times of its beginning and its end in ms, ms until then, its text, the names it is for.
  */
 const KEEP = new Script(`${CHANGE}
 local known = redis.call('GET', KEYS[3])
-local ends = known and tonumber(string.match(known, '^(%d+) '))
-if ends and ends >= tonumber(ARGV[1]) then return 0 end
-redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. ARGV[3], 'PX', ARGV[2])
-redis.call('ZADD', KEYS[2], change(), ARGV[4])
+if known then
+  local begins, ends = string.match(known, '^(%d+) (%d+) ')
+  local later = (tonumber(begins) or 0) - tonumber(ARGV[1])
+  if later > 0 or (later == 0 and tonumber(ends) >= tonumber(ARGV[2])) then return 0 end
+end
+redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. ARGV[4], 'PX', ARGV[3])
+redis.call('ZADD', KEYS[2], change(), ARGV[5])
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ${KEEP_MS})
 redis.call('PEXPIRE', KEYS[2], ${KEEP_MS})
 redis.call('PEXPIRE', KEYS[4], ${KEEP_MS})
@@ -134,9 +137,9 @@ export class RedisAcmeStore implements AcmeStore {
     try {
       const key = this.#certificate(hosts);
       const shared = this.#understand(key, await this.#link.call('GET', [key]), readCertificate);
-      const ownEnd = local !== null && isFor(local, hosts) ? local.notAfter : 0;
-      if (shared === null || ownEnd > shared.notAfter) {
-        if (local !== null && ownEnd > 0) await this.#share(hosts, local);
+      const own = local !== null && isFor(local, hosts) ? local : null;
+      if (shared === null || (own !== null && isNewer(own, shared))) {
+        if (own !== null) await this.#share(hosts, own);
         return local;
       }
       if (shared.cert !== local?.cert) await this.#copy(hosts, shared);
@@ -164,11 +167,12 @@ export class RedisAcmeStore implements AcmeStore {
 
   async #share(hosts: readonly string[], certificate: AcmeCertificate): Promise<void> {
     const { version, issued } = this.#keys;
-    const { notAfter } = certificate;
+    const { notBefore, notAfter } = certificate;
     const left = Math.ceil(notAfter - this.#terms.clock.wall());
     if (left <= 0) return;
     const keys = [version, issued, this.#certificate(hosts), this.#account];
-    await KEEP.run(this.#link, keys, [notAfter, left, certificateText(certificate), setName(hosts)]);
+    const text = certificateText(certificate);
+    await KEEP.run(this.#link, keys, [notBefore, notAfter, left, text, setName(hosts)]);
   }
 
   /** None while Redis is away, when nothing is ordered anyway. */

@@ -28,6 +28,15 @@ export function describe({ cert, key }: PemPair, isSelfSigned: boolean): AcmeCer
   return { cert, key, hosts, isSelfSigned, notBefore, notAfter };
 }
 
+/**
+ * Was the first one issued after the other? An authority that shortens lives, or has revoked one, issues some that end
+ * earlier than those before. Of two that begin in the same second it is the one that ends later.
+ */
+export function isNewer(one: AcmeCertificate, other: AcmeCertificate): boolean {
+  if (one.notBefore !== other.notBefore) return one.notBefore > other.notBefore;
+  return one.notAfter > other.notAfter;
+}
+
 /** Has the certificate all of these names? */
 export function isFor(certificate: AcmeCertificate, hosts: readonly string[]): boolean {
   return hosts.every((host) => certificate.hosts.includes(host));

@@ -1,7 +1,7 @@
 import type { BalancerEvent, Observer } from '../base/observer.js';
 import type { Clock } from '../base/timer-wheel.js';
 import { formatDuration } from '../base/units.js';
-import { describe } from './acme-certificate.js';
+import { describe, isNewer } from './acme-certificate.js';
 import type { AcmeChallenges } from './acme-challenges.js';
 import { AcmeFolder } from './acme-folder.js';
 import { AcmeOrdering, type AcmeTerms, problemOf } from './acme-ordering.js';
@@ -283,7 +283,8 @@ export class AcmeManager {
   async #readNewer(entry: WantedCertificate): Promise<void> {
     const found = await this.#store.readCertificate(entry.hosts);
     if (found === null || found.cert === entry.certificate?.cert) return;
-    if (found.notAfter < (entry.certificate?.notAfter ?? 0)) return;
+    const own = entry.certificate;
+    if (own !== null && !own.isSelfSigned && isNewer(own, found)) return;
     entry.adopt(found);
     if (entry.isWhole) entry.failure = null;
     await this.#deps.onChange(entry.hosts);

@@ -70,10 +70,11 @@ export class AcmeOrdering {
     this.#thread = null;
   }
 
-  /** Answers these challenges, which other nodes have, and no others of them. Resolves when listeners do. */
+  /** Answers these challenges, which other nodes have, and no others of them; none once it has stopped. Resolves when listeners do. */
   async answerForOthers(offers: readonly ChallengeOffer[]): Promise<void> {
     const before = this.#others;
-    const wanted = new Map(offers.map((offer) => [keyOf(offer), offer]));
+    // A look into the store may have been under way when it was stopped.
+    const wanted = new Map((this.#stopped ? [] : offers).map((offer) => [keyOf(offer), offer]));
     const gone = [...before].filter(([key]) => !wanted.has(key)).map(([, offer]) => offer);
     const fresh = [...wanted].filter(([key]) => !before.has(key)).map(([, offer]) => offer);
     // Those that are answered already stay the same objects, by which they are removed.

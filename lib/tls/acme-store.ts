@@ -42,7 +42,7 @@ export interface AcmeStore {
   writeAccount(account: StoredAccount): Promise<void>;
   /** The certificate that was kept for these names. It may lack some of them, if they have changed. */
   readCertificate(hosts: readonly string[]): Promise<AcmeCertificate | null>;
-  /** One that expires later than this one stays. */
+  /** One that was issued later than this one stays. */
   writeCertificate(hosts: readonly string[], certificate: AcmeCertificate): Promise<void>;
   /** By the first name of the certificate. */
   readFailures(): Promise<Map<string, StoredFailure>>;

@@ -23,8 +23,10 @@ const needsRedis = { skip: skipWithoutRedis };
 
 const authority = await TestAuthority.create();
 
-async function certificateFor(names: readonly string[], days: number): Promise<AcmeCertificate> {
-  return describe(await authority.issue({ names, notAfter: Date.now() + days * DAY }), false);
+/** `age`: days since it was issued. */
+async function certificateFor(names: readonly string[], days: number, age = 0): Promise<AcmeCertificate> {
+  const dates = { notBefore: Date.now() - age * DAY, notAfter: Date.now() + days * DAY };
+  return describe(await authority.issue({ names, ...dates }), false);
 }
 
 const accountKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -244,27 +246,41 @@ t.test(
   },
 );
 
-t.test('a certificate that expires later stays, and all nodes hear of a new one', needsRedis, async (t) => {
-  const redis = await RedisServer.start(t);
-  const [one, other] = [await AcmeNode.start(t, redis.url), await AcmeNode.start(t, redis.url)];
-  const hosts = ['www.example.com', 'example.com'];
-  const user = new StoreUser(['example.com', 'www.example.com'], ['api.example.com']);
-  const folders = [scratch(t), scratch(t)] as const;
-  const writer = one.open(folders[0], new StoreUser());
-  const reader = other.open(folders[1], user);
-  await writer.open();
-  await reader.open();
-  await until('it has looked', () => user.news.length === 2);
-  const late = await certificateFor(hosts, 60);
-  await writer.writeCertificate(hosts, late);
-  await until('it hears of it, in whatever order the names are', () => user.news.length === 3);
-  t.equal(user.news[2], 'example.com www.example.com');
-  await writer.writeCertificate(hosts, await certificateFor(hosts, 30));
-  t.equal((await reader.readCertificate(['example.com', 'www.example.com']))?.cert, late.cert);
-  const keys = redis.command('KEYS', '*').split('\n');
-  t.ok(keys.length >= 4);
-  for (const key of keys) t.ok(Number(redis.command('PTTL', key)) > 0, `${key} expires`);
-});
+t.test(
+  'a certificate that was issued later stays, and all nodes hear of a new one',
+  needsRedis,
+  async (t) => {
+    const redis = await RedisServer.start(t);
+    const [one, other] = [await AcmeNode.start(t, redis.url), await AcmeNode.start(t, redis.url)];
+    const hosts = ['www.example.com', 'example.com'];
+    const user = new StoreUser(['example.com', 'www.example.com'], ['api.example.com']);
+    const folders = [scratch(t), scratch(t)] as const;
+    const writer = one.open(folders[0], new StoreUser());
+    const reader = other.open(folders[1], user);
+    await writer.open();
+    await reader.open();
+    await until('it has looked', () => user.news.length === 2);
+    const late = await certificateFor(hosts, 30, 5);
+    await writer.writeCertificate(hosts, late);
+    await until('it hears of it, in whatever order the names are', () => user.news.length === 3);
+    t.equal(user.news[2], 'example.com www.example.com');
+    await writer.writeCertificate(hosts, await certificateFor(hosts, 60, 6));
+    const sorted = ['example.com', 'www.example.com'];
+    t.equal((await reader.readCertificate(sorted))?.cert, late.cert, 'though the other one expires later');
+    t.equal((await writer.readCertificate(hosts))?.cert, late.cert);
+    const shorter = await certificateFor(hosts, 7);
+    await writer.writeCertificate(hosts, shorter);
+    t.equal((await reader.readCertificate(sorted))?.cert, shorter.cert, 'lives may become shorter');
+    // A copy that was issued later than what is in Redis.
+    const key = redis.command('KEYS', '*:certificate:*');
+    redis.command('SET', key, `${late.notAfter} ${late.cert}${late.key}`, 'PX', '60000');
+    t.equal((await writer.readCertificate(hosts))?.cert, shorter.cert);
+    t.match(redis.command('GET', key), new RegExp(`^${shorter.notBefore} ${shorter.notAfter} `));
+    const keys = redis.command('KEYS', '*').split('\n');
+    t.ok(keys.length >= 4);
+    for (const key of keys) t.ok(Number(redis.command('PTTL', key)) > 0, `${key} expires`);
+  },
+);
 
 t.test('copies serve while Redis is away, and fill one that has lost everything', needsRedis, async (t) => {
   const redis = await RedisServer.start(t);

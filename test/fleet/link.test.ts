@@ -98,7 +98,7 @@ await t.test('another prefix is another fleet', { skip }, async (t) => {
   const [one] = await startNodes(t, 1, redis.url, settings, { prefix: 'one' });
   const [two] = await startNodes(t, 1, redis.url, settings, { prefix: 'two' });
   for (const node of [one, two]) if (node !== undefined) await untilShared([node]);
-  t.match(redis.command('KEYS', '*').split('\n').sort(), ['one:nodes', 'two:nodes']);
+  t.match(redis.command('KEYS', '*').split('\n').sort(), ['one:members', 'two:members']);
 });
 
 /** What may happen to Redis, and how it ends. */
