@@ -9,9 +9,10 @@ import { createBalancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { Balancer } from '../../lib/control/balancer-contract.js';
 import { RawClient } from '../support/client.js';
+import { freePort } from '../support/free-port.js';
 import { origin } from '../support/origin.js';
 import { JumpClock, Told } from '../tls/acme-rig.js';
-import { freePort, Pebble, type PebbleOptions, scratch, skipWithoutPebble } from '../tls/pebble.js';
+import { Pebble, type PebbleOptions, scratch, skipWithoutPebble } from '../tls/pebble.js';
 
 // Each test starts an authority, and a thread that takes a second on a busy machine.
 t.setTimeout(120_000);

@@ -2,8 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import { freePort } from '../support/free-port.js';
 import { until } from './nodes.js';
-import { freePort, killed, type RedisCertificate, RedisServer, started } from './redis-server.js';
+import { killed, type RedisCertificate, RedisServer, started } from './redis-server.js';
 
 /** A primary with a replica, and a sentinel that makes the replica the primary when that has been gone for half a second. */
 export interface SentinelGroup {

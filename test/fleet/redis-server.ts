@@ -5,6 +5,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import { freePort } from '../support/free-port.js';
 
 /** Why a test that needs Redis cannot run; false when it can, or when it has to (LB_REQUIRE_REDIS). */
 export const skipWithoutRedis: string | false =
@@ -159,13 +160,4 @@ export class SlowLink {
   get url(): string {
     return `redis://127.0.0.1:${(this.#server.address() as { port: number }).port}`;
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

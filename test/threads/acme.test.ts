@@ -4,8 +4,9 @@ import t from 'tap';
 import type { BalancerEvent } from '../../lib/base/observer.js';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
+import { freePort } from '../support/free-port.js';
 import { THREADS } from '../support/thread-switch.js';
-import { freePort, Pebble, scratch, skipWithoutPebble } from '../tls/pebble.js';
+import { Pebble, scratch, skipWithoutPebble } from '../tls/pebble.js';
 
 t.setTimeout(120_000);
 

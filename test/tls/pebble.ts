@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { TestAuthority, writeCertificate } from '../support/certificates.js';
+import { freePort } from '../support/free-port.js';
 
 const MISSING = 'no pebble with pebble-challtestsrv (Debian: pebble)';
 
@@ -20,15 +20,6 @@ export function scratch(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'lb-acme-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 export interface PebbleOptions {
