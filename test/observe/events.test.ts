@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import t from 'tap';
 import { RawClient } from '../support/client.js';
 import { startListener, startTroubledSite, type TroubledSite } from './troubled-site.js';
@@ -92,9 +93,11 @@ t.test('each kind of event is a line on stderr, an event of the API and one for 
     await act(site);
     await program.onStderr(line);
     await stream.until(`event: ${what}\n`);
-    const data = JSON.parse((await stream.until('}\n\n')).slice('data: '.length)) as { server: string };
-    t.match(data, { what, server }, `${what}: the API`);
-    t.same(await listener.until(what, server), data, `${what}: the webhook says the same`);
+    const data = JSON.parse((await stream.until('}\n\n')).slice('data: '.length)) as { instance: string };
+    const { instance, ...event } = data;
+    t.match(event, { what, server }, `${what}: the API`);
+    t.equal(instance, hostname(), `${what}: the API says whose event it is`);
+    t.same(await listener.until(what, server), event, `${what}: the webhook says the same`);
   }
   t.equal(await program.end(), 0);
   const ids = listener.told.map(({ id }) => id);
