@@ -41,11 +41,30 @@ function unicode(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-/** `name=value` of a query with a name that suggests a credential. Narrower than for settings: `author` is not one. */
-const CREDENTIAL =
-  /([?&](?:[^=&#]*[-_.])?(?:auth|authorization|[^=&#]*(?:token|secret|passw(?:or)?d|api[-_]?key|signature|session)[^=&#]*)=)[^&#]*/gi;
+/**
+ * `name=` of a query. It ends where the next one may begin, so that a search through a target of any kind takes time in
+ * proportion to its length: clients choose it.
+ */
+const NAME = /[?&]([^=&#?]+)=/g;
+/** A name that suggests a credential. Narrower than for settings: `author` is not one. */
+const CREDENTIAL = /(?:^|[-_.])auth(?:orization)?$|token|secret|passw(?:or)?d|api[-_]?key|signature|session/i;
 
 /** A target or a URL as a log shows it: credentials in its query are masked, because logs are read by many. */
 export function shownTarget(target: string): string {
-  return target.includes('?') && target.includes('=') ? target.replace(CREDENTIAL, `$1${MASK}`) : target;
+  if (!target.includes('?') || !target.includes('=')) return target;
+  let shown = '';
+  let from = 0;
+  NAME.lastIndex = 0;
+  for (let found = NAME.exec(target); found !== null; found = NAME.exec(target)) {
+    if (!CREDENTIAL.test(found[1] as string)) continue;
+    shown += target.slice(from, NAME.lastIndex) + MASK;
+    from = valueEnd(target, NAME.lastIndex);
+    NAME.lastIndex = from;
+  }
+  return shown + target.slice(from);
+}
+
+function valueEnd(target: string, from: number): number {
+  const length = target.slice(from).search(/[&#]/);
+  return length === -1 ? target.length : from + length;
 }

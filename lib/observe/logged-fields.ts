@@ -3,6 +3,8 @@ import { shownFieldValue } from './shown-field.js';
 /** A longer value is cut, so that no client makes lines of 32 KB. */
 export const LONGEST_VALUE = 256;
 const CUT = '...';
+/** So much of a field is read: more than is shown, as masked values are shorter. */
+const LONGEST_READ = 8 * LONGEST_VALUE;
 
 /** Reads the fields of a head that the settings name for the access log. */
 export class LoggedFields {
@@ -28,7 +30,10 @@ export class LoggedFields {
       const index = this.#indexes.get(name);
       if (index === undefined) continue;
       const end = text.indexOf('\n', colon);
-      const value = this.#shown(name, text.slice(colon + 1, end === -1 ? text.length : end).trim());
+      const value = this.#shown(
+        name,
+        text.slice(colon + 1, Math.min(end === -1 ? text.length : end, colon + LONGEST_READ)).trim(),
+      );
       const before = values[index] as string | null;
       values[index] = before === null ? value : `${before}, ${value}`;
     }

@@ -44,7 +44,8 @@ export class MeasuredPaths {
     const label = this.#find(pathOf(raw));
     if (raw.length > LONGEST_REMEMBERED) return label;
     if (this.#known.size >= REMEMBERED) this.#known.clear();
-    this.#known.set(raw, label);
+    // A part of the head would keep all of its text in memory.
+    this.#known.set(Buffer.from(raw, 'latin1').toString('latin1'), label);
     return label;
   }
 

@@ -6,11 +6,20 @@ import { shownTarget } from './escape.js';
 const AUTHORIZATION = /^(?:proxy-)?authorization$/i;
 const COOKIES = /^(?:set-)?cookie2?$/i;
 /** Fields with which proxies tell the address of a client: X-Forwarded-For, Forwarded, X-Real-IP, CF-Connecting-IP, … */
-const ADDRESSES = /forwarded|(?:client|real|connecting|user|remote)[-_]?ip|remote[-_]?addr|external-address/i;
-/** What may be an address: with four numbers, or with at least two colons. */
-const ADDRESS = /\d+(?:\.\d+){3}|[\da-f]*:[\da-f.]*:[\da-f:.]*/gi;
+const ADDRESSES =
+  /forwarded|(?:client|real|connecting|user|remote|originating|viewer|socket|source)[-_]?(?:ip|addr)|external-address/i;
+/**
+ * What may be an address: with four numbers, or with at least two colons. Its parts have a length, or a long row of digits would
+ * be looked through from each of them on.
+ */
+const ADDRESS = /\d{1,3}(?:\.\d{1,3}){3}|[\da-f]{0,4}:[\da-f.]{0,15}:[\da-f:.]*/gi;
 /** Fields whose value is a URL. */
-const URLS = /^(?:referer|location|content-location|x-original-ur[il]|x-rewrite-url)$/i;
+const URLS = /^(?:referer|location|content-location|x-original-ur[il]|x-rewrite-url|x-forwarded-uri)$/i;
+/** `user:password@` of a URL. */
+const USERINFO = /^([a-z][a-z\d+.-]*:\/\/)[^/?#]*@/i;
+/** Names of fields that have a credential, besides those of settings and parameters. */
+const SECRET_FIELDS =
+  /jwt|assertion|oidc|credential|(?:access|private|subscription|functions|shared)[-_]?key/i;
 
 /**
  * The value of a field as others may see it: credentials and the values of cookies are masked, and with `masksAddresses`
@@ -19,8 +28,8 @@ const URLS = /^(?:referer|location|content-location|x-original-ur[il]|x-rewrite-
 export function shownFieldValue(name: string, value: string, masksAddresses: boolean): string {
   if (AUTHORIZATION.test(name)) return maskAuthorization(value);
   if (COOKIES.test(name)) return maskCookies(name, value);
-  if (isSecretName(name)) return MASK;
-  if (URLS.test(name)) return shownTarget(value);
+  if (isSecretName(name) || SECRET_FIELDS.test(name)) return MASK;
+  if (URLS.test(name)) return shownUrl(value);
   return masksAddresses && ADDRESSES.test(name) ? maskAddresses(value) : value;
 }
 
@@ -28,6 +37,13 @@ export function shownFieldValue(name: string, value: string, masksAddresses: boo
 function maskAuthorization(value: string): string {
   const scheme = /^[A-Za-z][\w-]*(?= )/.exec(value);
   return scheme ? `${scheme[0]} ${MASK}` : MASK;
+}
+
+/** Without user, password and credentials, which a fragment has too after OAuth's implicit grant (RFC 6749, 4.2.2). */
+function shownUrl(value: string): string {
+  const shown = shownTarget(value.replace(USERINFO, `$1${MASK}@`));
+  const fragment = shown.indexOf('#');
+  return fragment !== -1 && shown.includes('=', fragment) ? `${shown.slice(0, fragment)}#${MASK}` : shown;
 }
 
 /** `sid=***; theme=***`, or `sid=***; Path=/; HttpOnly` for the cookie of a Set-Cookie. */

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { type IpAddress, parseIpAddress } from '../../lib/base/ip-address.js';
+import { maskedAddress } from '../../lib/base/masked-address.js';
 import { RequestLog } from '../../lib/cli/request-log.js';
 import { Terminal } from '../../lib/cli/terminal.js';
 import { createConfig, loadConfig } from '../../lib/config/config.js';
@@ -44,12 +46,45 @@ t.test('credentials are masked, and addresses if the settings say so', async (t)
     ['x-real-ip', '192.0.2.77', '192.0.2.0'],
     ['cf-connecting-ip', '192.0.2.77', '192.0.2.0'],
     ['x-forwarded-for', '192.0.2.77:1234', '192.0.2.0:1234'],
+    ['cloudfront-viewer-address', '192.0.2.77:46532', '192.0.2.0:46532'],
+    ['x-originating-ip', '[192.0.2.77]', '[192.0.2.0]'],
+    ['x-forwarded-for', '::ffff:192.0.2.77', shownAs('::ffff:192.0.2.77')],
+    ['x-goog-iap-jwt-assertion', 'abc', '***'],
+    ['x-functions-key', 'abc', '***'],
+    ['x-forwarded-uri', '/a?token=abc', '/a?token=***'],
+    ['location', 'https://me:secret@a.test/b@c?d=e', 'https://***@a.test/b@c?d=e'],
+    ['location', 'https://a.test/cb#access_token=abc&state=1', 'https://a.test/cb#***'],
+    ['location', '/page#part', '/page#part'],
     ['x-time', '10:20:30', '10:20:30'],
     ['user-agent', 'a/1.2.3.4', 'a/1.2.3.4'],
   ];
   for (const [name, value, expected] of shown) t.equal(shownFieldValue(name, value, true), expected, value);
   t.equal(shownFieldValue('x-forwarded-for', '192.0.2.77', false), '192.0.2.77');
 });
+
+t.test('the values of strangers take time in proportion to their length', async (t) => {
+  const long = 32_000;
+  const values: readonly (readonly [name: string, value: string])[] = [
+    ['x-forwarded-for', '1'.repeat(long)],
+    ['x-forwarded-for', '1.'.repeat(long / 2)],
+    ['x-forwarded-for', 'a:'.repeat(long / 2)],
+    ['x-forwarded-for', ':'.repeat(long)],
+    ['referer', 'a'.repeat(long)],
+    ['referer', `http://${'@'.repeat(long)}`],
+    ['referer', `/${'?'.repeat(long)}=`],
+    ['cookie', ';'.repeat(long)],
+  ];
+  for (const [name, value] of values) {
+    const since = process.cpuUsage();
+    shownFieldValue(name, value, true);
+    const { user } = process.cpuUsage(since);
+    t.ok(user < 300_000, `${name}: ${value.slice(0, 8)}… takes ${user} µs`);
+  }
+});
+
+function shownAs(address: string): string {
+  return maskedAddress(parseIpAddress(address) as IpAddress);
+}
 
 function lineOf(directory: string, accessLog: AccessLogSetting, others: object = {}): Promise<string> {
   const file = join(directory, `${Math.random()}.log`);
