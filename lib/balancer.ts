@@ -377,6 +377,7 @@ class RunningBalancer implements Balancer {
   handOver(pid: number, version: string): void {
     this.#isHandedOver = true;
     this.#engine.handOver();
+    this.#exports.handOver();
     this.#observer.event?.({ what: 'upgraded', pid, version });
   }
 

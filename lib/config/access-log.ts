@@ -13,7 +13,11 @@ export function compileAccessLog(setting: AccessLogSetting | undefined, report: 
   const { format, file = null, fields = null } = settings;
   for (const key of ['fields', 'request_headers', 'response_headers'] as const)
     if (settings[key] !== undefined && (format === 'dev' || format === 'off'))
-      report.problem([...PATH, key], `${format} has no fields to choose`, 'json and combined have.');
+      report.problem(
+        [...PATH, key],
+        key === 'fields' ? `${format} has no fields to choose` : `${format} shows no fields of heads`,
+        key === 'fields' ? 'json and combined have.' : 'json and combined do.',
+      );
   return {
     format,
     file,

@@ -51,7 +51,7 @@ function hasBranches(source: string): boolean {
 }
 
 /**
- * Which of `^` and `$` an expression lacks, `^ and $` if both; empty when it has them. Then it matches part of a host, and
+ * Which of `^` and `$` an expression lacks, as in `no ^` or `neither ^ nor $`; empty when it has them. Then it matches part of a host, and
  * so `app.example.com.evil.net`. Who means that writes `.*`.
  */
 export function openEnds(source: string): string {
@@ -60,7 +60,8 @@ export function openEnds(source: string): string {
     ...(branches.every((branch) => /^\(*(?:\?:)?(?:\^|\.[*+])/.test(branch)) ? [] : ['^']),
     ...(branches.every((branch) => /(?:^|[^\\])(?:\\\\)*(?:\$|\.[*+])\)*$/.test(branch)) ? [] : ['$']),
   ];
-  return missing.join(' and ');
+  if (missing.length === 0) return '';
+  return missing.length === 1 ? `no ${missing[0]}` : `neither ${missing.join(' nor ')}`;
 }
 
 /** The alternatives outside of all groups. */

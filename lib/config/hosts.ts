@@ -26,7 +26,7 @@ export function compileHosts(
       else firstPaths.set(key, at);
       names.push(name);
       const open = name.kind === 'regex' ? openEnds(name.regex.source) : '';
-      if (open !== '') context.report.warning(at, `matches longer hosts too, because it has no ${open}`);
+      if (open !== '') context.report.warning(at, `matches longer hosts too, because it has ${open}`);
     }
     const written = typeof host.host === 'string' ? [host.host] : (host.host ?? []);
     const identities = written.map((text) =>

@@ -223,8 +223,9 @@ export interface Settings {
   readonly proxy_status?: boolean | string;
   /**
    * Whether the log, events, lb tail, traces and the list of errors have only the network of a client, the /24 of
-   * IPv4 and the /48 of IPv6, in place of its address. Servers, conditions, limits and bans go by the whole address
-   * as before, and lb bans lists it. Default: false.
+   * IPv4 and the /48 of IPv6, in place of its address. In header fields that the access log or -v shows, addresses of
+   * clients are masked too. Servers, conditions, limits and bans go by the whole address as before, and lb bans lists
+   * it. Default: false.
    */
   readonly mask_addresses?: boolean;
   /**
@@ -397,7 +398,8 @@ export interface AccessLogSettings {
   readonly file?: string;
   /**
    * The fields of a json line, in this order; for combined, the fields after those that Apache writes. By default
-   * json has all but referer, trace_id and span_id, and combined has duration_ms, server and request_id.
+   * json has all but referer, trace_id, span_id and client_cert, instance only when it is set, and tls_version,
+   * cipher and sni only over TLS; combined has duration_ms, server and request_id.
    */
   readonly fields?: readonly AccessLogField[];
   /**

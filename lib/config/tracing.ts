@@ -1,6 +1,6 @@
 import { ValueError } from '../base/units.js';
 import type { Context } from './context.js';
-import { parsePath } from './pattern.js';
+import { parsePath, pathText } from './pattern.js';
 import { type FileReader, readCertificates } from './pem-files.js';
 import { checkField } from './providers.js';
 import { duration, share } from './quantities.js';
@@ -78,12 +78,21 @@ export function compileMeasuredPaths(
   report: Report,
 ): readonly MeasuredPath[] {
   const measured: MeasuredPath[] = [];
+  const firstPaths = new Map<string, Path>();
   const paths: readonly (string | undefined)[] = setting?.paths ?? [];
   for (const [index, text] of paths.entries()) {
     // The schema has removed what is no text.
     if (text === undefined) continue;
-    const pattern = report.attempt(['metrics', 'paths', index], () => parsePath(text));
-    if (pattern !== undefined) measured.push({ label: text, pattern });
+    const at: Path = ['metrics', 'paths', index];
+    const pattern = report.attempt(at, () => parsePath(text));
+    if (pattern === undefined) continue;
+    measured.push({ label: text, pattern });
+    // Expressions differ by their flag too, which is in the text, and the schema refuses the same text.
+    if (pattern.kind === 'regex') continue;
+    const key = pathText(pattern);
+    const first = firstPaths.get(key);
+    if (first) report.repeated(at, `${key} is given twice, first in`, first);
+    else firstPaths.set(key, at);
   }
   return measured;
 }

@@ -70,6 +70,14 @@ export class TelemetryExport {
     }
   }
 
+  /**
+   * Another process goes on under the same name (`service.instance.id`): sends figures once more and then no longer, as those
+   * of two processes by turns would look like resets. Spans of requests in flight are still sent.
+   */
+  handOver(): void {
+    void this.#metrics.end();
+  }
+
   /** Sends what is left: a second at most. */
   async close(): Promise<void> {
     this.#deps.observer.removeReader(this.#writer);

@@ -46,6 +46,9 @@ if read then entries = read[1][2] end
 return {wasThere, string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000)), entries}
 `);
 
+/** Before the first entry of a stream. */
+const START = '0';
+
 type Entry = readonly [id: string, fields: readonly string[]];
 
 /**
@@ -58,7 +61,7 @@ export class SharedBans {
   readonly #key: string;
   readonly #subject: BanSubject;
   #waiting: BanChange[] = [];
-  #known = '0';
+  #known = START;
   /** Is it to be looked whether Redis still has the stream? */
   #isNew = true;
   #isBusy = false;
@@ -98,8 +101,11 @@ export class SharedBans {
     const [wasThere, now, entries] = answer as [number, string, readonly Entry[]];
     const isWritten = new Set(written);
     this.#waiting = this.#waiting.filter((change) => !isWritten.has(change));
-    if (this.#isNew && wasThere === 0)
+    // A Redis that starts again between two calls, or is emptied, loses the stream and fails none of them.
+    if (wasThere === 0 && (this.#isNew || this.#known !== START)) {
       this.#waiting = Array.from(this.#subject.standing()).concat(this.#waiting);
+      this.#known = START;
+    }
     this.#isNew = false;
     if (entries.length > 0) {
       this.#known = (entries.at(-1) as Entry)[0];

@@ -44,7 +44,7 @@ t.test(
 
     process.kill(plum, 'SIGKILL');
     await serves('pear', 50);
-    t.ok(await engine.run(), 'it is started again');
+    await engine.runAgain();
     await program.onStderr(/docker route \S+: plum left/);
     t.comment(`the end of a container is known ${ms(began)} after its engine was stopped`);
 
@@ -52,7 +52,7 @@ t.test(
     await serves('fig');
     await engine.stop('SIGKILL');
     await Promise.all([serves('pear'), serves('fig')]);
-    t.ok(await engine.run());
+    await engine.runAgain();
     await engine.startServer('lime', await freePort(), ALL);
     await serves('lime');
     await engine.docker('stop', '--time', '5', 'fig');

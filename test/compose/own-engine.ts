@@ -56,17 +56,33 @@ export class OwnEngine {
     await ip('address', 'add', SUBNET, 'dev', this.#bridge);
     for (const storage of STORAGE) {
       this.#storage = storage;
-      if (await this.run()) return;
+      if (await this.#run()) return;
     }
-    throw new Error(`dockerd does not run: ${readFileSync(this.#log, 'utf8').slice(-2000)}`);
+    throw this.#notRunning();
+  }
+
+  #notRunning(): Error {
+    return new Error(`dockerd does not run: ${readFileSync(this.#log, 'utf8').slice(-2000)}`);
+  }
+
+  /**
+   * Starts it after it was stopped, as a service manager does: once more when it ends at once. One that was killed leaves a containerd
+   * behind, which may be in the way until it has noticed.
+   */
+  async runAgain(): Promise<void> {
+    for (let tries = 0; tries < 5; tries++) {
+      if (await this.#run()) return;
+      await pause(1000);
+    }
+    throw this.#notRunning();
   }
 
   get #log(): string {
     return join(this.#folder, 'log');
   }
 
-  /** Starts it, again perhaps. False: it has ended. */
-  async run(): Promise<boolean> {
+  /** False: it has ended. */
+  async #run(): Promise<boolean> {
     const place = (name: string): string => join(this.#folder, name);
     const log = openSync(this.#log, 'a');
     const places = ['--data-root', place('data'), '--exec-root', place('exec'), '--pidfile', place('pid')];
@@ -130,7 +146,7 @@ export class OwnEngine {
 
   /** Ends it, its containers and all that it has mounted. */
   async remove(): Promise<void> {
-    if (this.#process === null && this.#image !== '') await this.run();
+    if (this.#process === null && this.#image !== '') await this.#run();
     if (this.#process !== null) {
       const { stdout } = await this.#docker('ps', '--all', '--quiet');
       const ids = stdout.split('\n').filter((id) => id !== '');

@@ -118,6 +118,11 @@ await t.test('bans are told again to a Redis that has lost them', { skip }, asyn
   await until('it is written', () => Number(redis.command('XLEN', 'lb:bans')) > 0);
   await redis.restart();
   await until('it is written again', () => Number(redis.command('XLEN', 'lb:bans')) > 0);
+  redis.command('FLUSHALL');
+  await until(
+    'it is written again, though no call has failed',
+    () => redis.command('XLEN', 'lb:bans') === '1',
+  );
   const [later] = (await startNodes(t, 1, redis.url, settings, { node: 'later' })) as [Started];
   await until('a later one refuses', () => later.balancer.bans().total === 1);
 });

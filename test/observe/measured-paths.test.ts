@@ -151,6 +151,8 @@ t.test('paths need no collector, and what is for a collector needs one', async (
   t.match(problems({ paths: ['/api'], every: '15s' }), 'is for figures that are sent to a collector');
   t.match(problems({ paths: ['api'] }), 'A path begins with a slash');
   t.match(problems({ paths: ['/a', '/a'] }), 'each once');
+  t.match(problems({ paths: ['/a', '= /a', '/a/'] }), '/a is given twice, first in');
+  t.match(problems({ paths: ['= /a', '=/a'] }), '= /a is given twice, first in');
   t.match(problems({ paths: ['~ ('] }), 'expression');
   t.match(problems({}), 'empty map');
   t.equal(createConfig({ metrics: { paths: ['/api'] } }).metrics, null);
