@@ -16,7 +16,7 @@ export interface GroupListener {
 }
 
 const NONE: readonly number[] = [];
-/** A pick starts over this often because requests of other threads have changed what it was based on. */
+/** So often at most a pick starts over when requests of other threads have changed what it was based on. */
 const TRIES = 4;
 /**
  * With more servers than are looked at in each pick, the loads of so many are looked at in turn, because requests of other

@@ -138,6 +138,10 @@ export class EngineThread {
     this.#figures.watch(this.#engine);
     this.#figures.measure(config.measuredPaths);
     this.#port.on('message', (command: Command) => {
+      if (command.what === 'alive') {
+        void this.#answer(command);
+        return;
+      }
       this.#waiting.push(command);
       this.#followWaiting();
     });
@@ -247,6 +251,7 @@ export class EngineThread {
         await this.#certificates.follow(command.news);
         return [];
       case 'answer':
+      case 'alive':
       case 'sockets':
         return [];
     }

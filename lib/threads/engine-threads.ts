@@ -536,7 +536,7 @@ function whileItAnswers<T>(thread: WorkerThread, asked: Promise<T>): Promise<T> 
       return;
     }
     isWaiting = true;
-    thread.ask({ what: 'answer' }).then(
+    thread.ask({ what: 'alive' }).then(
       () => {
         isWaiting = false;
       },

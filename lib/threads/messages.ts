@@ -112,6 +112,8 @@ export type Question =
   | { readonly what: 'certificates'; readonly news: CertificateNews }
   /** Answers at once: all commands before it have been followed. */
   | { readonly what: 'answer' }
+  /** Answers at once, also while a command before it waits: the thread does not hang. */
+  | { readonly what: 'alive' }
   /** Answers when the last connection of a client has ended. */
   | { readonly what: 'drain' }
   /** Cuts everything, and answers. */

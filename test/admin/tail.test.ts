@@ -10,8 +10,6 @@ import { THREADS } from '../support/thread-switch.js';
 import { FakeSubject } from './fake-subject.js';
 import { adminConfig, openAdmin, SERVICES } from './support.js';
 
-t.setTimeout(120_000);
-
 async function open(t: Test, port: number, query = ''): Promise<RawClient> {
   const client = await RawClient.connect(port);
   t.teardown(() => client.destroy());

@@ -18,8 +18,6 @@ import { schemaFault, schemaPointer } from './description.js';
 import { FakeSubject } from './fake-subject.js';
 import { type Ask, asker, errorOf, openAdmin, SERVICES } from './support.js';
 
-t.setTimeout(120_000);
-
 interface Row {
   readonly id: string;
   readonly [field: string]: unknown;

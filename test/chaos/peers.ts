@@ -81,7 +81,7 @@ function nginxSettings(port: number, origins: readonly number[]): string {
   }`;
 }
 
-/** \`disable-l7-retry\`: a POST that was sent is not sent again, as with the others. */
+/** `disable-l7-retry`: a POST that was sent is not sent again, as with the others. */
 function haproxyCommand(
   program: string,
   port: number,

@@ -188,7 +188,7 @@ t.test('one sick address of three is out within its check, the others serve', { 
   const { balancer, connect } = await startBalancer(t, {
     servers: [{ dns: `api.test:${port}` }],
     dns: { servers: [named.address] },
-    health_check: { interval: '300ms', timeout: '200ms', fall: 1, rise: 1 },
+    health_check: { interval: '300ms', timeout: '5s', fall: 1, rise: 1 },
   });
   const load = steadyLoad(t, connect);
   await load.next(100);

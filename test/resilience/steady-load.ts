@@ -23,13 +23,15 @@ export function steadyLoad(
   const answers: string[] = [];
   const failures: string[] = [];
   let isOver = false;
-  const loops = Array.from({ length: clients }, async () => {
+  const rounds = new Array<number>(clients).fill(0);
+  const loops = Array.from({ length: clients }, async (_, index) => {
     const client = await connect();
     while (!isOver) {
       client.send(GET);
       const { status, body } = await client.response();
       if (status === 200) answers.push(body);
       else failures.push(String(status));
+      rounds[index]!++;
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   });
@@ -41,8 +43,10 @@ export function steadyLoad(
     failures,
     /** The shares of the next so many answers, by server. */
     async next(count: number): Promise<ReadonlyMap<string, number>> {
-      // Those in flight may have been sent elsewhere.
-      const from = answers.length + clients;
+      // The request in flight of each client may have been sent elsewhere, and with several threads the one after it too.
+      const before = [...rounds];
+      await until(() => rounds.every((round, index) => round > (before[index] as number) + 1));
+      const from = answers.length;
       await until(() => answers.length >= from + count);
       const shares = new Map<string, number>();
       for (const one of answers.slice(from, from + count))

@@ -49,7 +49,7 @@ async function run(servers: readonly string[]): Promise<void> {
     algorithm: 'least_connections',
     health_check: { interval: '1s' },
     passive_health: { consecutive_failures: 1 },
-    limits: { connections_per_ip: PLACES },
+    limits: { connections: 400, connections_per_ip: PLACES },
     pool: { idle_timeout: '1s' },
   });
   const observer = {

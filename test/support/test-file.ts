@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 
 /** A test file whose time is up has this long to report what it waits for; tap's own timer in it comes first. */
 const GRACE_MS = 10_000;
+/** The most for a file that asks for no limit: a run has to end. */
+const LONGEST_MS = 1_200_000;
 /** Of the output of one file; a test that writes without end is ended. */
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
@@ -28,7 +30,7 @@ export interface FileOutcome {
  * `# { total: 9, pass: 7, fail: 1, skip: 1 }`. A file that ends in any other way has failed, whatever it wrote before.
  *
  * `timeoutMs` is the most it may take, unless it asks for another time (`t.setTimeout`, of which tap tells the parent process; 0
- * is no limit). When that has passed for `graceMs` it gets SIGALRM, for which tap reports what it waits for, and SIGKILL if that does not end it.
+ * is 20 minutes). When that has passed for `graceMs` it gets SIGALRM, for which tap reports what it waits for, and SIGKILL if that does not end it.
  * A process that it has left running with its outputs fails it after `graceMs` too.
  */
 export function runTestFile(
@@ -53,7 +55,8 @@ export function runTestFile(
   };
   const limit = (ms: number): void => {
     clearTimeout(timer);
-    if (ms > 0) timer = setTimeout(() => end(`it did not end within ${ms / 1000} s`), ms + graceMs);
+    const most = ms > 0 ? ms : LONGEST_MS;
+    timer = setTimeout(() => end(`it did not end within ${most / 1000} s`), most + graceMs);
   };
   const keep = (chunk: Buffer): void => {
     bytes += chunk.length;
@@ -75,6 +78,7 @@ export function runTestFile(
     });
     // The outputs close with the last process that has them. One that a test has left running would keep them open for ever.
     child.on('exit', (status, signal) => {
+      child.removeAllListeners('message');
       clearTimeout(timer);
       timer = setTimeout(() => {
         fault ||= 'a process that it started still runs';

@@ -28,6 +28,8 @@ export const SLOW: readonly string[] = [
   'exchange/backpressure',
   'servers/scheduler/conformance',
   'shared/pool-threads',
+  // A thread is killed again and again.
+  'threads/killed',
   // A program, started over and over.
   'balancer/stop',
   'cli/certificates',

@@ -1,4 +1,4 @@
-/** Since Node 23.9. */
+/** Since Node 22.19 and 23.9. */
 const { threadCpuUsage = process.cpuUsage } = process as NodeJS.Process & {
   threadCpuUsage?: () => NodeJS.CpuUsage;
 };

@@ -75,10 +75,17 @@ export async function longestTurns(act: () => Promise<unknown>): Promise<readonl
   return turns;
 }
 
-/** Lets all threads hang that can be made to. */
-export function hangAll(): void {
+/** Lets all threads that run hang, which can be made to. Resolves when they do. */
+export async function hangAll(): Promise<void> {
   const channel = new BroadcastChannel('hang');
+  let hanging = 0;
+  const all = new Promise<void>((resolve) => {
+    channel.onmessage = () => {
+      if (++hanging === started.size) resolve();
+    };
+  });
   channel.postMessage('');
+  await all;
   channel.close();
 }
 

@@ -238,7 +238,7 @@ t.test('threads that hang hold up a reload of certificates for five seconds', TH
   const folder = t.testdir();
   const certificates = [writeCertificate(folder, 'a', await authority.issue({ names: ['a.test'] }))];
   const { balancer } = await startBalancer(t, settingsFor(certificates), { workers: 2 });
-  hangAll();
+  await hangAll();
   writeCertificate(folder, 'a', await authority.issue({ names: ['a.test'] }));
   const begun = performance.now();
   t.match(await balancer.reloadCertificates(), { changed: [/^a\.test/] });

@@ -122,7 +122,7 @@ t.test('a thread that hangs while nobody reloads is replaced', THREADS, async (t
   t.same(await answerers(await connectMany(started)), ['a']);
   const before = runningWorkers();
   startHangable(false);
-  hangAll();
+  await hangAll();
   await until(() => threadsEnded(seen).length >= 1);
   await until(() => threadsEnded(seen).length >= 2);
   t.match(threadsEnded(seen)[0], /The reason: its event loop has stood still for 30 s$/);

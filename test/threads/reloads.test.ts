@@ -112,7 +112,7 @@ t.test('a thread that hangs is ended by a reload, which is refused', THREADS, as
   const [a] = await namedOrigins(t, 'a');
   const { balancer, seen, port } = await startBalancer(t, { servers: [a!.address] }, { workers: 2 });
   const next = createConfig({ ...SETTINGS, servers: [a!.address], listen: '127.0.0.1:0', via: true });
-  hangAll();
+  await hangAll();
   await t.rejects(balancer.reload(next), /thread \d has ended/);
   await until(() => threadsEnded(seen).length === 2);
   await balancer.reload(next);

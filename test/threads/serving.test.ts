@@ -158,9 +158,9 @@ t.test('threads that hang do not keep the process running', THREADS, async (t) =
   startHangable(true);
   const { balancer } = await startBalancer(t, settings, { workers: 2 });
   startHangable(false);
-  hangAll();
+  await hangAll();
   const since = performance.now();
   await balancer.drain();
   await until(() => runningWorkers().length === 0);
-  t.ok(performance.now() - since < 5000);
+  t.ok(performance.now() - since < 20_000);
 });
