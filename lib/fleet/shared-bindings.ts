@@ -66,8 +66,8 @@ export class SharedBindings {
   readonly #shards: readonly Shard[];
   /** By which the stream says who has told of a value. */
   readonly #node = randomBytes(4).toString('hex');
-  /** When values were taken over from other nodes, the latest last. */
-  readonly #followed = new Map<string, number>();
+  /** When which server was taken over from other nodes, the latest last. */
+  readonly #followed = new Map<string, { readonly server: number; readonly at: number }>();
   #isBusy = false;
 
   constructor(
@@ -98,7 +98,7 @@ export class SharedBindings {
         // The last of several, which may have been moved by one before.
         const isMoved =
           changes?.get(key)?.isMoved === true ||
-          (change.isMoved && now - (this.#followed.get(key) ?? Number.NEGATIVE_INFINITY) >= UNDER_WAY_MS);
+          (change.isMoved && now - (this.#followed.get(key)?.at ?? Number.NEGATIVE_INFINITY) >= UNDER_WAY_MS);
         changes?.set(key, { ...change, isMoved });
       }
       await Promise.all(byShard.map((changes, index) => this.#exchangeAll(index, [...changes], now)));
@@ -146,9 +146,12 @@ export class SharedBindings {
 
   #follow(key: string, server: number, now: number): void {
     this.#bindings.adopt(digestOf(key), server, Math.floor(now / 1000));
+    const before = this.#followed.get(key);
+    // Asked for often and moved too early each time, a value would be told of again and again: its time runs on.
+    if (before?.server === server && now - before.at < UNDER_WAY_MS) return;
     this.#followed.delete(key);
-    this.#followed.set(key, now);
-    for (const [oldest, at] of this.#followed) {
+    this.#followed.set(key, { server, at: now });
+    for (const [oldest, { at }] of this.#followed) {
       if (now - at < UNDER_WAY_MS && this.#followed.size <= MOST_FOLLOWED) break;
       this.#followed.delete(oldest);
     }

@@ -121,7 +121,7 @@ await t.test('bans are told again to a Redis that has lost them', { skip }, asyn
   redis.command('FLUSHALL');
   await until(
     'it is written again, though no call has failed',
-    () => redis.command('XLEN', 'lb:bans') === '1',
+    () => Number(redis.command('XLEN', 'lb:bans')) > 0,
   );
   const [later] = (await startNodes(t, 1, redis.url, settings, { node: 'later' })) as [Started];
   await until('a later one refuses', () => later.balancer.bans().total === 1);
@@ -152,6 +152,23 @@ await t.test('nodes agree on the server of a sticky value', { skip }, async (t) 
     await until(`${node.port} follows`, async () => (await serverOf(node, 'ann')) === other);
   first.balancer.setAvailability(bound, 'ready');
   t.equal(await serverOf(first, 'ann'), other, 'it stays with the server that all nodes have');
+
+  const told = (): number => Number(redis.command('XLEN', 'lb:sticky'));
+  const toldBefore = told();
+  // Most of these would go to another server by their hash.
+  const users = Array.from({ length: 8 }, (_, index) => `user ${index}`);
+  for (const name of ['apple', 'mango']) second.balancer.setAvailability(name, 'maintenance');
+  for (const user of users) t.equal(await serverOf(second, user), 'plum');
+  for (const name of ['apple', 'mango']) second.balancer.setAvailability(name, 'ready');
+  await until('Redis knows them', () => told() === toldBefore + users.length);
+  for (const user of users)
+    await until(`the first node follows with ${user}`, async () => (await serverOf(first, user)) === 'plum');
+  first.balancer.setAvailability('plum', 'maintenance');
+  for (const user of users)
+    await until(`${user} moves for all nodes, however often it asks`, async () => {
+      const moved = await serverOf(first, user);
+      return moved !== 'plum' && (await serverOf(second, user)) === moved;
+    });
 });
 
 nothingIsLeft(t);

@@ -133,7 +133,10 @@ t.test('only json and combined have fields to choose, and names are names', asyn
     const result = loadConfig(text, { env: {} });
     return result.ok ? '' : result.problems.map(({ message }) => message).join('\n');
   };
-  t.match(problems('access_log: { format: dev, request_headers: [a] }\nservers: [a:1]'), 'dev has no fields');
+  t.match(
+    problems('access_log: { format: dev, request_headers: [a] }\nservers: [a:1]'),
+    'dev shows no fields of heads',
+  );
   t.match(problems('access_log: { request_headers: ["a b"] }\nservers: [a:1]'), 'name of a header field');
   t.match(problems('access_log: { response_headers: [] }\nservers: [a:1]'), 'header fields');
   const { accessLog } = createConfig({ access_log: { request_headers: ['Accept', 'accept'] } });
