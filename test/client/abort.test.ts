@@ -47,6 +47,9 @@ async function askAndEnd(started: Started, request: string): Promise<{ client: R
   }
 }
 
+/** With several threads the end of a request is known a moment after the connection of its client is gone. */
+const nothingInFlight = (): Promise<void> => until(() => inFlight().active === 0);
+
 t.test('a request followed at once by a FIN is answered', async (t) => {
   const server = await origin(t, async (connection) => {
     for (;;) {
@@ -123,6 +126,7 @@ t.test('the request of a client that leaves while it waits is cancelled', async 
     client[leave]();
     t.match(await seen.request(), { reason: 'client_abort', status: 0, server: server.address });
     await until(() => state.lost === 1);
+    await nothingInFlight();
     t.strictSame(inFlight(), NONE);
   }
 });
@@ -135,6 +139,7 @@ t.test('requests of clients that leave while waiting for a connection are not se
   await new Promise((resolve) => setImmediate(resolve));
   for (const client of clients) client.reset();
   await until(() => balancer.clientCount === 0);
+  await nothingInFlight();
   t.strictSame(inFlight(), NONE);
   const client = await connect();
   client.send(GET);
@@ -225,6 +230,7 @@ t.test('when a client leaves during its upload, the server connection is closed'
     client[leave]();
     t.match(await seen.request(), { reason: 'client_abort', bytesIn: 3 });
     await until(() => state.lost === 1);
+    await nothingInFlight();
     t.strictSame(inFlight(), NONE);
   }
 });
@@ -243,6 +249,7 @@ t.test('when a client leaves during its download, the server connection is close
     client[leave]();
     t.match(await seen.request(before + 1), { reason: 'client_abort', status: 200 });
     await until(() => state.lost === before + 1);
+    await nothingInFlight();
     t.strictSame(inFlight(), NONE);
   }
 });
@@ -300,6 +307,7 @@ t.test('a client that leaves after nothing or half a head is forgotten', async (
     }
   }
   t.equal(seen.requests.length, 0);
+  await nothingInFlight();
   t.strictSame(inFlight(), NONE);
 });
 
@@ -316,6 +324,7 @@ t.test('a thousand clients that connect and leave are all forgotten', async (t) 
     }
     await until(() => balancer.clientCount === 0);
   }
+  await nothingInFlight();
   t.strictSame(inFlight(), NONE);
 });
 
