@@ -87,7 +87,7 @@ export class EventStream {
     }
   }
 
-  /** With the name of this balancer: whoever reads the events of several puts them together. */
+  /** With the name of this balancer, for programs that read the events of several. */
   #frame(event: StatusEvent): string {
     const told = { ...event, instance: instanceName(this.#subject.config.instance) };
     return `id: ${event.id}\nevent: ${event.what}\ndata: ${JSON.stringify(told)}\n\n`;

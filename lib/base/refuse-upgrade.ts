@@ -1,8 +1,8 @@
 import type { ClientRequest } from 'node:http';
 
 /**
- * Has a request fail whose answer switches protocols, which it did not ask for (RFC 9110, 7.8). Without it Node closes
- * the connection and tells of neither a response nor an error, so that whoever waits does so for ever, past every deadline.
+ * Has a request fail whose answer switches protocols, which the request did not ask for (RFC 9110, 7.8). Without this listener Node
+ * closes the connection and reports neither a response nor an error, so that the caller would wait for ever.
  */
 export function refuseUpgrade(request: ClientRequest): void {
   request.on('upgrade', (_response, socket) => {

@@ -6,7 +6,7 @@ import type { DockerFleet } from '../discovery/docker-fleet.js';
 import type { DockerWatch, FleetListener } from '../discovery/docker-watch.js';
 
 /** So long, in ms, a route stays that no container has any more: one that is replaced by another is gone for a moment. */
-const KEEP = 10_000;
+const KEEP_MS = 10_000;
 
 /**
  * The routes that labels of containers ask for, as `docker` in the settings says where they are. After an error those that
@@ -109,7 +109,7 @@ export class ContainerRoutes implements FleetListener {
   #take(routes: readonly ContainerRoute[]): void {
     const before = this.#asked;
     this.#asked = new Map(routes.map((route) => [route.route, route]));
-    const until = this.#wheel.clock.now() + KEEP;
+    const until = this.#wheel.clock.now() + KEEP_MS;
     for (const [name, route] of before) if (!this.#asked.has(name)) this.#kept.set(name, { route, until });
     this.#combine();
   }

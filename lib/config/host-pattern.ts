@@ -51,8 +51,8 @@ function hasBranches(source: string): boolean {
 }
 
 /**
- * Which of `^` and `$` an expression lacks, as in `no ^` or `neither ^ nor $`; empty when it has them. Then it matches part of a host, and
- * so `app.example.com.evil.net`. Who means that writes `.*`.
+ * Which of `^` and `$` an expression lacks, as in `no ^` or `neither ^ nor $`; empty when it has both. Without one of them it matches
+ * part of a host, such as `app.example.com.evil.net`. An expression that is meant so has `.*` there.
  */
 export function openEnds(source: string): string {
   const branches = branchesOf(source);

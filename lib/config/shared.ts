@@ -83,7 +83,7 @@ function warnIfOpen({ redis, password }: SharedSettings, urls: readonly string[]
     if (url.protocol === 'rediss:' || url.password !== '' || isIP(host) === 0 || isNearby(host)) continue;
     report.warning(
       typeof redis === 'string' ? ['shared', 'redis'] : ['shared', 'redis', index],
-      `${host} is a public address, without a password and without TLS: who reaches it can lift bans and limits`,
+      `${host} is a public address, without a password and without TLS: everyone who reaches it can lift bans and limits`,
       'Set a password, and write rediss:// where Redis has TLS.',
     );
   }

@@ -39,11 +39,11 @@ const ENDING: ReadonlySet<number> = new Set([
 ]);
 
 /** So many ms after an event the list is asked for once more: engines tell of some events before their list has them. */
-const LATE = 500;
+const LIST_AGAIN_MS = 500;
 /** So many ms after a signal it is asked whether the container runs on: programs may ignore signals. */
-const SURVIVAL = 60_000;
+const SURVIVAL_MS = 60_000;
 /** So many ms after the time that a container has to stop, the engine has ended it. */
-const AFTER_STOP = 10_000;
+const AFTER_STOP_MS = 10_000;
 
 /** A container that gets nothing new. */
 interface Leaving {
@@ -82,7 +82,7 @@ export class DockerWatch {
   /** Those that events say are paused, by id. */
   readonly #paused = new Set<string>();
   /** Of the list after the one that an event has caused. */
-  readonly #late: Deadline;
+  readonly #listingAgain: Deadline;
   /** Of the next one that may have survived its signal. */
   readonly #survival: Deadline;
   #fleet: DockerFleet | null = null;
@@ -90,7 +90,7 @@ export class DockerWatch {
 
   constructor(deps: DockerWatchDeps) {
     this.#deps = deps;
-    this.#late = new Deadline(deps.wheel, { onDeadline: () => this.#listAgain() });
+    this.#listingAgain = new Deadline(deps.wheel, { onDeadline: () => this.#listAgain() });
     this.#survival = new Deadline(deps.wheel, { onDeadline: () => this.#lookForSurvivors() });
   }
 
@@ -220,10 +220,10 @@ export class DockerWatch {
     const before = this.#withoutRequests.join();
     for (const event of events) this.#onEvent(event);
     if (this.#state !== 'watching') return;
-    // Who leaves gets no request from now on, however long the list takes.
+    // A container that leaves gets no request from now on, however long the list takes.
     if (this.#hasListed && this.#withoutRequests.join() !== before) this.#tell(false);
     this.#list();
-    this.#late.arm(LATE);
+    this.#listingAgain.arm(LIST_AGAIN_MS);
   }
 
   #onEvent({ type, action, id, signal, at }: DockerEvent): void {
@@ -252,7 +252,7 @@ export class DockerWatch {
 
   #leave(id: string, at: number, by: Leaving['by']): void {
     this.#leaving.set(id, { at, since: this.#now, by });
-    if (by === 'signal' && !this.#survival.armed) this.#survival.arm(SURVIVAL);
+    if (by === 'signal' && !this.#survival.armed) this.#survival.arm(SURVIVAL_MS);
   }
 
   /** Asks how those are that were sent a signal long ago, and have not ended: some programs ignore it. */
@@ -261,13 +261,13 @@ export class DockerWatch {
     for (const [id, leaving] of this.#leaving) {
       if (leaving.by !== 'signal') continue;
       const since = this.#now - leaving.since;
-      if (since >= SURVIVAL)
+      if (since >= SURVIVAL_MS)
         this.#inspect(id, (state) => {
           // It may have been sent another signal meanwhile, or have ended.
           if (this.#leaving.get(id) !== leaving || !isRunning(state)) return;
-          if (since >= stopTimeOf(state) + AFTER_STOP) this.#comesBack(id);
+          if (since >= stopTimeOf(state) + AFTER_STOP_MS) this.#comesBack(id);
         });
-      next = Math.min(next, since >= SURVIVAL ? SURVIVAL : SURVIVAL - since);
+      next = Math.min(next, since >= SURVIVAL_MS ? SURVIVAL_MS : SURVIVAL_MS - since);
     }
     if (next !== Number.POSITIVE_INFINITY) this.#survival.arm(next);
   }
@@ -310,7 +310,7 @@ export class DockerWatch {
     this.#state = 'idle';
     this.#hasListed = false;
     this.#isStale = false;
-    this.#late.disarm();
+    this.#listingAgain.disarm();
     this.#stream?.cancel();
     this.#listing?.cancel();
     for (const inspection of this.#inspections) inspection.cancel();

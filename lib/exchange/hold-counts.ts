@@ -15,7 +15,7 @@ export interface HoldReport extends Readonly<HoldFigures> {
   readonly route: string;
 }
 
-/** What was counted since it was taken, by route; null: nobody takes it. */
+/** What was counted since the last `takeHolds`, by route; null: `takeHolds` was never called. */
 let recent: Map<string, HoldFigures> | null = null;
 
 /** The counts of this thread since the last call, for another thread that adds them up; the first call begins to count. */

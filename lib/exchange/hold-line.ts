@@ -93,7 +93,7 @@ export class HoldLine implements DeadlineOwner {
 
   /** How many wait now, or were resumed and have reached no server yet, in all threads. */
   get waiting(): number {
-    // Asked for the first time by whoever looks, as with several threads none waits in the main thread.
+    // With several threads no request waits in the main thread, so the first reader asks for the count of all.
     if (this.#inAll === undefined && this.counts.figures.held > 0) this.#inAll = this.#countInAll();
     return this.#inAll?.total ?? this.size + this.#out;
   }

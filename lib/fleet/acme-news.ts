@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { ChallengeOffer } from '../tls/acme-protocol.js';
+import { type ChallengeOffer, challengeName } from '../tls/acme-protocol.js';
 import type { AcmeStoreUser } from '../tls/acme-store.js';
 import type { RedisClient } from './redis-client.js';
 import { Script } from './script.js';
@@ -138,7 +138,7 @@ export class AcmeNews {
   /** Resolves when all nodes that look answer these challenges. Rejects when Redis cannot be reached. */
   async publish(offers: readonly ChallengeOffer[]): Promise<void> {
     const { version, challenges } = this.#keys;
-    const args = offers.flatMap((offer) => [nameOf(offer), JSON.stringify(offer)]);
+    const args = offers.flatMap((offer) => [challengeName(offer), JSON.stringify(offer)]);
     const since = Number(await PUBLISH.run(this.#client, [version, challenges], [this.#node, ...args]));
     const end = performance.now() + CONFIRM_MS;
     while (performance.now() < end) {
@@ -150,10 +150,10 @@ export class AcmeNews {
 
   async withdraw(offers: readonly ChallengeOffer[]): Promise<void> {
     const { version, challenges } = this.#keys;
-    await WITHDRAW.run(this.#client, [version, challenges], offers.map(nameOf));
+    await WITHDRAW.run(this.#client, [version, challenges], offers.map(challengeName));
   }
 
-  /** Nobody is to wait for this node any more. */
+  /** Other nodes no longer wait for this one. */
   async leave(): Promise<void> {
     await this.#client.call('HDEL', [this.#keys.nodes, this.#node]);
   }
@@ -197,11 +197,7 @@ export class AcmeNews {
   }
 }
 
-function nameOf({ host, token }: ChallengeOffer): string {
-  return `${host} ${token}`;
-}
-
-/** Throws when the text is none. */
+/** Throws when the text is no challenge. */
 function readOffer(text: string): ChallengeOffer {
   const { host, token, keyAuthorization, pair } = JSON.parse(text) as Partial<ChallengeOffer>;
   if (typeof host !== 'string' || typeof token !== 'string' || typeof keyAuthorization !== 'string')

@@ -19,7 +19,7 @@ import { Script } from './script.js';
 
 /** ms that a node which orders is waited for without a sign of it. */
 const LEASE_MS = 30_000;
-/** After a loss of Redis nobody new orders for so many ms: who was ordering takes its lease anew, which may be lost. */
+/** For so many ms after a loss of Redis no other node begins to order: the one that was ordering takes its lease again first. */
 const RESUME_MS = 5000;
 const LEASE_ENDED = 'the lease to order has ended meanwhile';
 
@@ -58,7 +58,7 @@ export interface RedisAcmeTerms {
 /**
  * What nodes share of one authority, in Redis: the account, certificates with their keys, failures, open challenges and the
  * lease of who orders. The folder of each node has a copy of account and certificates. While Redis is away a node goes by
- * its copies, and orders nothing; what Redis has lost is written anew from them.
+ * its copies, and orders nothing; what Redis has lost is written again from them.
  */
 export class RedisAcmeStore implements AcmeStore {
   readonly #link: FleetLink;

@@ -66,7 +66,7 @@ export class SharedBindings {
   readonly #shards: readonly Shard[];
   /** By which the stream says who has told of a value. */
   readonly #node = randomBytes(4).toString('hex');
-  /** When which server was taken over from other nodes, the latest last. */
+  /** By value: the server that was taken over from another node, and when; the latest last. */
   readonly #followed = new Map<string, { readonly server: number; readonly at: number }>();
   #isBusy = false;
 
@@ -147,7 +147,7 @@ export class SharedBindings {
   #follow(key: string, server: number, now: number): void {
     this.#bindings.adopt(digestOf(key), server, Math.floor(now / 1000));
     const before = this.#followed.get(key);
-    // Asked for often and moved too early each time, a value would be told of again and again: its time runs on.
+    // A value that is asked for often moves too early each time. Its time runs on, or it would never move.
     if (before?.server === server && now - before.at < UNDER_WAY_MS) return;
     this.#followed.delete(key);
     this.#followed.set(key, { server, at: now });

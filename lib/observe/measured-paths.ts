@@ -21,12 +21,15 @@ interface Candidate {
  * the first regular expression that matches, then the longest prefix. What matches none is counted as `other`.
  */
 export class MeasuredPaths {
+  /** All that `labelOf` may return. */
+  readonly labels: ReadonlySet<string>;
   readonly #candidates: readonly Candidate[];
   readonly #known = new Map<string, string>();
   readonly #budget = new WorkBudget();
 
   private constructor(paths: readonly MeasuredPath[]) {
     const all = paths.map(({ label, pattern }) => ({ label, pattern: compilePath(pattern) }));
+    this.labels = new Set([...paths.map(({ label }) => label), OTHER_NAME]);
     this.#candidates = all.toSorted((one, other) => rankOf(one) - rankOf(other));
   }
 

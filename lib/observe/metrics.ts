@@ -74,7 +74,6 @@ export class Metrics implements ThreadReader {
   readonly #paths = new Map<string, PathFigures>();
   /** null: requests are not counted by path. */
   #measured: MeasuredPaths | null = null;
-  #labels: ReadonlySet<string> = new Set();
   /** Over all servers. */
   readonly #answered = new RecentCount();
   readonly #reasons = new Map<Reason, number>();
@@ -137,9 +136,8 @@ export class Metrics implements ThreadReader {
 
   /** Adds what another thread has counted for a path of the settings. */
   includePath(name: string, numbers: NumberReader): void {
-    const isMeasured = this.#labels.has(name) || (name === OTHER_NAME && this.#labels.size > 0);
     // It may have been counted before a reload.
-    const path = isMeasured ? this.#pathFigures(name) : new PathFigures(name);
+    const path = this.#isMeasured(name) ? this.#pathFigures(name) : new PathFigures(name);
     path.duration.sum += numbers.read();
     numbers.addSparse(path.classes);
     numbers.addSparse(path.duration.counts);
@@ -148,9 +146,11 @@ export class Metrics implements ThreadReader {
   /** From now on requests are counted by these paths, and what was counted for others is forgotten. */
   measure(paths: readonly MeasuredPath[]): void {
     this.#measured = MeasuredPaths.of(paths);
-    this.#labels = new Set(paths.map(({ label }) => label));
-    for (const name of this.#paths.keys())
-      if (!this.#labels.has(name) && (name !== OTHER_NAME || paths.length === 0)) this.#paths.delete(name);
+    for (const name of this.#paths.keys()) if (!this.#isMeasured(name)) this.#paths.delete(name);
+  }
+
+  #isMeasured(path: string): boolean {
+    return this.#measured?.labels.has(path) === true;
   }
 
   get paths(): Iterable<PathFigures> {

@@ -1,4 +1,5 @@
 import type { Histogram } from '../base/collections.js';
+import type { HoldFigures } from '../exchange/hold-counts.js';
 import { counter, durationsOf, type Family, gauge, one, type Sample } from './families.js';
 import { fleetFamilies, type LiveFleet } from './fleet-families.js';
 import type { StatusClasses } from './metrics-snapshot.js';
@@ -67,12 +68,9 @@ export interface LiveRoute {
   readonly hold: LiveHold | null;
 }
 
-/** Requests of a route that found no usable server; all but `waiting` since the start. */
-export interface LiveHold {
+/** Requests of a route that found no usable server: those that wait now, and what became of all since the start. */
+export interface LiveHold extends Readonly<HoldFigures> {
   readonly waiting: number;
-  readonly held: number;
-  readonly timedOut: number;
-  readonly refused: number;
 }
 
 export interface LiveServer {

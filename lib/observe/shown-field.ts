@@ -4,9 +4,9 @@ import { isSecretName, MASK } from '../config/secrets.js';
 import { shownTarget } from './escape.js';
 
 const AUTHORIZATION = /^(?:proxy-)?authorization$/i;
-const COOKIES = /^(?:set-)?cookie2?$/i;
-/** Fields with which proxies tell the address of a client: X-Forwarded-For, Forwarded, X-Real-IP, CF-Connecting-IP, … */
-const ADDRESSES =
+const COOKIE_FIELDS = /^(?:set-)?cookie2?$/i;
+/** Fields in which proxies name the address of a client: X-Forwarded-For, Forwarded, X-Real-IP, CF-Connecting-IP, … */
+const ADDRESS_FIELDS =
   /forwarded|(?:client|real|connecting|user|remote|originating|viewer|socket|source)[-_]?(?:ip|addr)|external-address/i;
 /**
  * What may be an address: with four numbers, or with at least two colons. Its parts have a length, or a long row of digits would
@@ -14,7 +14,7 @@ const ADDRESSES =
  */
 const ADDRESS = /\d{1,3}(?:\.\d{1,3}){3}|[\da-f]{0,4}:[\da-f.]{0,15}:[\da-f:.]*/gi;
 /** Fields whose value is a URL. */
-const URLS = /^(?:referer|location|content-location|x-original-ur[il]|x-rewrite-url|x-forwarded-uri)$/i;
+const URL_FIELDS = /^(?:referer|location|content-location|x-original-ur[il]|x-rewrite-url|x-forwarded-uri)$/i;
 /** `user:password@` of a URL. */
 const USERINFO = /^([a-z][a-z\d+.-]*:\/\/)[^/?#]*@/i;
 /** Names of fields that have a credential, besides those of settings and parameters. */
@@ -23,14 +23,14 @@ const SECRET_FIELDS =
 
 /**
  * The value of a field as others may see it: credentials and the values of cookies are masked, and with `masksAddresses`
- * the addresses of clients that proxies in front have told.
+ * the addresses of clients that proxies in front have named.
  */
 export function shownFieldValue(name: string, value: string, masksAddresses: boolean): string {
   if (AUTHORIZATION.test(name)) return maskAuthorization(value);
-  if (COOKIES.test(name)) return maskCookies(name, value);
+  if (COOKIE_FIELDS.test(name)) return maskCookies(name, value);
   if (isSecretName(name) || SECRET_FIELDS.test(name)) return MASK;
-  if (URLS.test(name)) return shownUrl(value);
-  return masksAddresses && ADDRESSES.test(name) ? maskAddresses(value) : value;
+  if (URL_FIELDS.test(name)) return shownUrl(value);
+  return masksAddresses && ADDRESS_FIELDS.test(name) ? maskAddresses(value) : value;
 }
 
 /** `Bearer ***`: the scheme is useful and not secret. */

@@ -175,7 +175,7 @@ export class RequestTally implements Observer {
   /** From now on requests are counted by these paths. */
   measure(paths: readonly MeasuredPath[]): void {
     this.#measured = MeasuredPaths.of(paths);
-    this.#paths.retain(new Set(paths.map(({ label }) => label)));
+    this.#paths.retain(this.#measured?.labels ?? new Set());
   }
 
   /** Forgets all routes and servers except these. */

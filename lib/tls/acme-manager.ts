@@ -385,7 +385,7 @@ export class AcmeManager {
     }
   }
 
-  /** Nobody can tell who orders. The store itself tells of it, where that is new. */
+  /** Whether it is known which process orders. The store itself reports when that changes. */
   #noteAway(isAway: boolean): void {
     if (isAway) this.#outage = { message: AWAY, at: this.#now };
     else if (this.#outage?.message === AWAY) this.#outage = null;

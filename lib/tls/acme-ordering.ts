@@ -2,7 +2,7 @@ import { readRegularFile } from '../base/regular-file.js';
 import { VERSION } from '../base/version.js';
 import type { AcmeConfig } from '../config/types/tls.js';
 import type { AcmeChallenges } from './acme-challenges.js';
-import { AcmeError, type AcmeProblem, type ChallengeOffer } from './acme-protocol.js';
+import { AcmeError, type AcmeProblem, type ChallengeOffer, challengeName } from './acme-protocol.js';
 import type { RenewalWindow } from './acme-schedule.js';
 import type { AcmeListener, PemPair } from './acme-source.js';
 import type { AcmeStore, StoredAccount } from './acme-store.js';
@@ -56,6 +56,7 @@ export class AcmeOrdering {
     return this.#work.do({ kind: 'window', cert });
   }
 
+  /** A certificate that clients do not trust, until one is issued. */
   selfSign(names: readonly string[]): Promise<PemPair> {
     return this.#work.do({ kind: 'self_sign', names });
   }
@@ -66,7 +67,7 @@ export class AcmeOrdering {
     if (this.#restAt === NEVER) this.#restAt = now + REST_MS;
     if (this.#restAt > now) return;
     this.#thread.rest();
-    // Another one reads the file of `ca` anew.
+    // Another one reads the file of `ca` again.
     this.#thread = null;
   }
 
@@ -74,7 +75,7 @@ export class AcmeOrdering {
   async answerForOthers(offers: readonly ChallengeOffer[]): Promise<void> {
     const before = this.#others;
     // A look into the store may have been under way when it was stopped.
-    const wanted = new Map((this.#stopped ? [] : offers).map((offer) => [keyOf(offer), offer]));
+    const wanted = new Map((this.#stopped ? [] : offers).map((offer) => [challengeName(offer), offer]));
     const gone = [...before].filter(([key]) => !wanted.has(key)).map(([, offer]) => offer);
     const fresh = [...wanted].filter(([key]) => !before.has(key)).map(([, offer]) => offer);
     // Those that are answered already stay the same objects, by which they are removed.
@@ -166,10 +167,7 @@ export class AcmeOrdering {
   }
 }
 
-function keyOf({ host, token }: ChallengeOffer): string {
-  return `${host} ${token}`;
-}
-
+/** What an error of an order says; any other error counts as one of this program (`internal`). */
 export function problemOf(error: unknown): AcmeProblem {
   if (error instanceof AcmeError) return error.problem;
   return { type: 'internal', message: (error as Error).message, retryAfterMs: 0 };

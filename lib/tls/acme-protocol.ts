@@ -64,6 +64,11 @@ export interface ChallengeOffer {
   readonly pair: PemPair | null;
 }
 
+/** What a challenge is called, among those of all orders. */
+export function challengeName({ host, token }: ChallengeOffer): string {
+  return `${host} ${token}`;
+}
+
 /** Why something failed, as plain data that threads can hand over. */
 export interface AcmeProblem {
   /** The last part of the type (RFC 8555, 6.7): `rateLimited`, `connection`. Of our own: `unreachable`, `timeout`, `bad_answer`. */

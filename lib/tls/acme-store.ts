@@ -18,7 +18,7 @@ export interface StoredFailure {
   readonly isRateLimit: boolean;
 }
 
-/** held: this one orders. taken: another one does. away: nobody can tell, so nobody orders. */
+/** held: this one orders. taken: another one does. away: it is not known which one does, so none orders. */
 export type OrderLock = 'held' | 'taken' | 'away';
 
 /** Who uses a store, as the store sees it. A store that only this process can change tells of nothing. */
@@ -42,7 +42,7 @@ export interface AcmeStore {
   writeAccount(account: StoredAccount): Promise<void>;
   /** The certificate that was kept for these names. It may lack some of them, if they have changed. */
   readCertificate(hosts: readonly string[]): Promise<AcmeCertificate | null>;
-  /** One that was issued later than this one stays. */
+  /** Where several machines write, one that was issued later than this one stays. */
   writeCertificate(hosts: readonly string[], certificate: AcmeCertificate): Promise<void>;
   /** By the first name of the certificate. */
   readFailures(): Promise<Map<string, StoredFailure>>;

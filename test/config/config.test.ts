@@ -247,7 +247,7 @@ t.test('a Redis at a public address without a password and without TLS is warned
     return result.warnings.map(({ line, message }) => `${line} ${message}`);
   };
   const says = (host: string): string =>
-    `2 ${host} is a public address, without a password and without TLS: who reaches it can lift bans and limits`;
+    `2 ${host} is a public address, without a password and without TLS: everyone who reaches it can lift bans and limits`;
   t.strictSame(warned('{ redis: "redis://203.0.113.9:6379" }'), [says('203.0.113.9')]);
   t.strictSame(warned('{ cluster: true, redis: ["redis://10.0.0.1:6379", "redis://[2001:db8::1]:6379"] }'), [
     says('2001:db8::1'),

@@ -55,3 +55,39 @@ export function events(balancer: Balancer, what: string): readonly string[] {
     .filter((event) => event.what === what)
     .map(({ reason }) => reason);
 }
+
+/** Asks once, and resolves with how many requests were let through; then it pauses, in ms. */
+export interface LimitLoad {
+  readonly ask: () => Promise<number>;
+  readonly pause: number;
+}
+
+/** Puts these loads on nodes with one limit per second and a burst of 20, and judges what all let through together. */
+export async function judgeLimit(
+  t: Test,
+  nodes: readonly Started[],
+  limit: number,
+  loads: readonly LimitLoad[],
+): Promise<void> {
+  const from = performance.now();
+  let passed = 0;
+  let isOver = false;
+  const running = loads.map(async ({ ask, pause }) => {
+    while (!isOver) {
+      // Other loads count meanwhile: the sum is read after the answer.
+      const more = await ask();
+      passed += more;
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  });
+  await until('every node leases', () => nodes.every(({ balancer }) => sharedOf(balancer).keys === 1));
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  isOver = true;
+  await Promise.all(running);
+  const seconds = (performance.now() - from) / 1000;
+  // The burst once for each node at the first moment, which is taken off what comes next.
+  const most = 20 + limit * seconds * 1.05;
+  t.ok(passed <= most, `${passed} of at most ${most.toFixed()} in ${seconds.toFixed(1)} s`);
+  t.ok(passed >= limit, `${passed} passed`);
+  for (const { balancer } of nodes) t.ok(sharedOf(balancer).leased > 0);
+}

@@ -32,9 +32,9 @@ export interface HealthDeps {
 }
 
 /** The shortest time in ms between two checks of a server that has come and not passed one yet. */
-const FIRST_PAUSE = 50;
-/** Longer pauses are this part of the time since it came: what it takes to start is exceeded by no more than that. */
-const PATIENCE = 1 / 20;
+const FIRST_PAUSE_MS = 50;
+/** Later pauses are this share of the time since it came: a server that has started is found at most this much later. */
+const PAUSE_OF_AGE = 1 / 20;
 
 /**
  * Checks one server repeatedly, one check at a time, and tells the server its state. Live requests that can't connect
@@ -232,7 +232,7 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     const steady = this.#tally.isUp ? interval : (downInterval ?? interval);
     if (this.#tally.isNew) {
       const age = this.#services.clock.now() - this.#cameAt;
-      return spread(Math.min(steady, Math.max(FIRST_PAUSE, age * PATIENCE)), jitter);
+      return spread(Math.min(steady, Math.max(FIRST_PAUSE_MS, age * PAUSE_OF_AGE)), jitter);
     }
     return spread(this.#tally.isUndecided ? Math.min(steady, fastInterval) : steady, jitter);
   }

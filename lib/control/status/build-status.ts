@@ -17,7 +17,7 @@ import {
   statusClasses,
 } from '../../observe/metrics-snapshot.js';
 import type { LiveExports } from '../../observe/otlp/export-families.js';
-import type { LiveBalancer, LiveRoute, LiveServer } from '../../observe/server-families.js';
+import type { LiveBalancer, LiveHold, LiveRoute, LiveServer } from '../../observe/server-families.js';
 import type { RoutingSnapshot } from '../../routing/routing-snapshot.js';
 import type { EngineServer, ThreadFigures } from '../../servers/engine-contract.js';
 import type { AcmeStatus } from '../../tls/acme-manager.js';
@@ -33,7 +33,6 @@ import type {
   CertificateStatus,
   ConfigRefusal,
   FirewallStatus,
-  HoldStatus,
   MaintenanceStatus,
   RouteStatus,
   ServerStatus,
@@ -139,7 +138,7 @@ export function serverStatus({ registry, telemetry }: StatusDeps, asked: string)
 }
 
 /** The requests of a route that wait for a server; null without `hold`. */
-export function holdStatus({ snapshot }: StatusDeps['registry'], route: string): HoldStatus | null {
+export function holdStatus({ snapshot }: StatusDeps['registry'], route: string): LiveHold | null {
   const line = snapshot.holdLineOf(route);
   return line === undefined ? null : { waiting: line.waiting, ...line.counts.figures };
 }

@@ -3,6 +3,7 @@ import type { BalancerEvent, Reason } from '../../base/observer.js';
 import type { ProviderStatus } from '../../discovery/contract.js';
 import type { FleetStatus } from '../../fleet/fleet.js';
 import type { ListenerFigures } from '../../net/listeners.js';
+import type { LiveHold } from '../../observe/server-families.js';
 import type { ThreadFigures } from '../../servers/engine-contract.js';
 import type { AcmeStatus } from '../../tls/acme-manager.js';
 import type { HealthEventKind } from '../health/health-history.js';
@@ -95,20 +96,8 @@ export interface RouteStatus {
   /** Since when none of its servers takes new requests; null while one does, and when the route does not forward. */
   readonly downSince: number | null;
   /** Its requests that wait for a server; null without `hold`. */
-  readonly hold: HoldStatus | null;
+  readonly hold: LiveHold | null;
   readonly servers: readonly ServerStatus[];
-}
-
-/** Requests of a route that found no usable server. All but `waiting` since the start. */
-export interface HoldStatus {
-  /** Those that wait now. */
-  readonly waiting: number;
-  /** Those that waited, each once. */
-  readonly held: number;
-  /** Those that waited in vain. */
-  readonly timedOut: number;
-  /** Those that did not wait, because `max_requests` waited already. */
-  readonly refused: number;
 }
 
 /**

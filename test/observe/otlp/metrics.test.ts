@@ -178,6 +178,18 @@ t.test('a collector that is away is told of once, and asked again when it wants 
   t.equal(collector.exports.length, 3, 'a stop sends the last figures');
 });
 
+t.test('after a program has handed over, figures are sent once more and then no longer', async (t) => {
+  const { clock, collector, balancer } = await started(t, 1);
+  clock.advance(1000);
+  await until(() => collector.exports.length === 1);
+  balancer.handOver(1, '9.9.9');
+  await until(() => collector.exports.length === 2);
+  clock.advance(10_000);
+  balancer.stop();
+  await balancer.ended;
+  t.equal(collector.exports.length, 2, 'the new program goes on under the same name');
+});
+
 t.test('figures that cannot be read are told of, and do not end the process', async (t) => {
   const events: BalancerEvent[] = [];
   const clock = new ManualClock();
