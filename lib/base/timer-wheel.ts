@@ -26,6 +26,13 @@ export class TimerWheel {
   readonly clock: Clock;
   readonly tickMs: number;
   #turned: number;
+  /**
+   * All that had arrived at the sockets by this time was read, in ms of the clock: the event loop has asked for input at least
+   * once since the tick of this time. However late the loop is, what is read later has arrived later.
+   */
+  readUntil: number;
+  /** Sets `readUntil` after the next read of the sockets. */
+  #read: NodeJS.Immediate | undefined;
   /** Coarse monotonic time in ms: at most a tick old, plus the duration of the current tick of the event loop. */
   now: number;
   /** What is to be added to a time of the clock for the wall clock's, as of the last tick. */
@@ -35,6 +42,7 @@ export class TimerWheel {
     this.clock = clock;
     this.tickMs = tickMs;
     this.now = clock.now();
+    this.readUntil = this.now;
     this.wallOffset = clock.wall() - this.now;
     this.#turned = this.#tickOf(this.now);
     this.#stop = clock.every(tickMs, () => this.#turn());
@@ -43,6 +51,7 @@ export class TimerWheel {
   /** Stops the wheel; nothing fires any more. */
   close(): void {
     this.#stop();
+    clearImmediate(this.#read);
   }
 
   /** Used by `Deadline`: links it in the slot of `deadline.at`. */
@@ -75,6 +84,9 @@ export class TimerWheel {
   #turn(): void {
     this.now = this.clock.now();
     this.wallOffset = this.clock.wall() - this.now;
+    // It runs after the sockets were read: in this turn of the event loop or, where this is an immediate too, in the next.
+    clearImmediate(this.#read);
+    this.#read = setImmediate(wasRead, this, this.now);
     const target = this.#tickOf(this.now);
     // After a long stall every slot is visited once, not once per missed turn.
     const from = Math.max(this.#turned + 1, target - SLOTS + 1);
@@ -99,6 +111,10 @@ export class TimerWheel {
       deadline = next;
     }
   }
+}
+
+function wasRead(wheel: TimerWheel, until: number): void {
+  wheel.readUntil = until;
 }
 
 /** One deadline of one owner. Made once per connection and armed repeatedly. */

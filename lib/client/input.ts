@@ -9,7 +9,10 @@ import type { ClientRequest } from './request.js';
 const MAX_STASH = 64 * 1024;
 /** The most bytes of local replies to pipelined requests gathered into one write. */
 const MAX_GATHERED = 16 * 1024;
-/** A FIN this soon after a request half-closes; a later one, while the client waits, means that it left. */
+/**
+ * A FIN this soon after a request half-closes; one that surely came later, while the client waits, means that it left. What
+ * counts is when it can have arrived at the earliest (`TimerWheel.readUntil`), not when a late event loop reads it.
+ */
 const HALF_CLOSE_MS = 100;
 
 /** Why reading is paused: the server reads no more of the body; the stash is full; the client reads no answers. */
@@ -39,8 +42,8 @@ export class ClientInput implements RequestOwner, Runnable {
   #isInLine = false;
   #pauses = 0;
   #consuming = false;
-  /** When the last byte arrived, by the exact clock. */
-  #lastByteAt = 0;
+  /** When bytes were last read, or reading went on after a pause, by the exact clock. */
+  #lastReadAt = 0;
   /** Since when there has been no request, in the wheel's time; meaningless while there is one. */
   idleSince: number;
 
@@ -64,7 +67,7 @@ export class ClientInput implements RequestOwner, Runnable {
 
   onBytes(buffer: Buffer, length: number): void {
     const { wheel, runQueue } = this.#deps;
-    this.#lastByteAt = wheel.clock.now();
+    this.#lastReadAt = wheel.clock.now();
     const request = this.#request;
     const phase = request === null ? 'head' : request.phase;
     if (phase === 'tunnel') this.#handler?.onClientTunnelBytes(buffer, 0, length);
@@ -75,7 +78,7 @@ export class ClientInput implements RequestOwner, Runnable {
   }
 
   #consumeRead(buffer: Buffer, length: number, admitted: boolean): void {
-    const position = this.#consume(buffer, 0, length, admitted, this.#lastByteAt);
+    const position = this.#consume(buffer, 0, length, admitted, this.#lastReadAt);
     if (position < length && this.#connection.state === 'open') this.#keepForLater(buffer, position, length);
     if (this.#request === null) this.#goOn('waits');
   }
@@ -232,7 +235,10 @@ export class ClientInput implements RequestOwner, Runnable {
   #resume(why: number): void {
     if ((this.#pauses & why) === 0) return;
     this.#pauses &= ~why;
-    if (this.#pauses === 0) this.#connection.channel.resume();
+    if (this.#pauses > 0) return;
+    // What has arrived during the pause is read only now, the FIN too.
+    this.#lastReadAt = this.#deps.wheel.clock.now();
+    this.#connection.channel.resume();
   }
 
   // Called by the current request.
@@ -290,7 +296,7 @@ export class ClientInput implements RequestOwner, Runnable {
         this.#connection.abandon();
         break;
       case 'held':
-        if (this.#deps.wheel.clock.now() - this.#lastByteAt > HALF_CLOSE_MS) this.#connection.abandon();
+        if (this.#deps.wheel.readUntil - this.#lastReadAt > HALF_CLOSE_MS) this.#connection.abandon();
         break;
       default:
         if (this.#stash === null) this.#connection.closePolitely();

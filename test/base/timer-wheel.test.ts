@@ -261,6 +261,25 @@ t.test('any sequence of arming, disarming, releasing and waiting keeps every pro
   );
 });
 
+t.test('input counts as read until the last tick that a read of the sockets has followed', async (t) => {
+  const { clock, wheel } = start();
+  t.equal(wheel.readUntil, 1000);
+  clock.advance(TICK * 3 + 10);
+  t.equal(wheel.readUntil, 1000, 'no socket was read since');
+  const untilThen = await new Promise((resolve) => setImmediate(() => resolve(wheel.readUntil)));
+  t.equal(untilThen, 1000 + TICK * 3);
+  await new Promise((resolve) => {
+    setImmediate(() => {
+      clock.advance(TICK);
+      // Still in the same turn of the event loop, which reads no socket after this tick.
+      process.nextTick(resolve);
+    });
+  });
+  t.equal(wheel.readUntil, 1000 + TICK * 3);
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(wheel.readUntil, 1000 + TICK * 4);
+});
+
 t.test('a deadline that is armed with NaN is refused and stays as it was', async (t) => {
   const { clock, owner } = start();
   const it = owner();
