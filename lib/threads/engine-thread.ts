@@ -198,6 +198,9 @@ export class EngineThread {
       case 'readiness':
         this.#obstacle = command.obstacle;
         break;
+      case 'take_turn':
+        this.#preparation?.takeTurn();
+        break;
       case 'discard':
         this.#discard();
         break;
@@ -299,6 +302,8 @@ export class EngineThread {
     this.#routed.beginToPrepare();
     try {
       const check = (): void => preparation.expectWanted();
+      await preparation.turn;
+      check();
       const parts: ConfigurationParts = await inSlices(receiveConfiguration(sent), check);
       this.#numbers.stage(parts.numbers);
       warmUp();
@@ -321,7 +326,7 @@ export class EngineThread {
   #discard(): void {
     const preparation = this.#preparation;
     if (preparation === null) return;
-    preparation.isWanted = false;
+    preparation.giveUp();
     this.#preparation = null;
     this.#engine.discard();
     this.#routed.discard(preparation.prepared);
@@ -368,14 +373,25 @@ class Preparation {
   prepared: PreparedServers | null = null;
   tables: ThreadTables | null = null;
   isOver = false;
-  isWanted = true;
+  /** Resolves when this thread may work on it, and when it is given up. */
+  readonly turn: Promise<void>;
+  takeTurn: () => void = () => {};
+  #isWanted = true;
 
   constructor(secret: Buffer | null) {
     this.secret = secret;
+    this.turn = new Promise((resolve) => {
+      this.takeTurn = resolve;
+    });
+  }
+
+  giveUp(): void {
+    this.#isWanted = false;
+    this.takeTurn();
   }
 
   expectWanted(): void {
-    if (!this.isWanted) throw new Error('the configuration is not wanted any more');
+    if (!this.#isWanted) throw new Error('the configuration is not wanted any more');
   }
 }
 

@@ -27,6 +27,7 @@ import { RespawnDelay } from './respawn.js';
 import { configurationSender } from './sent-configuration.js';
 import { ServerMirrors } from './server-mirror.js';
 import { type SpanTaker, ThreadReports, type ThreadReportsDeps } from './thread-reports.js';
+import { inTurns } from './turns.js';
 import { ThreadEnded, type ThreadListener, WorkerThread } from './worker-thread.js';
 
 /** The present state of the control plane, which a thread begins with. */
@@ -336,12 +337,18 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     const send = configurationSender({ config, numbers: [...numbers], certificates }, secret);
     const prepareIn = (thread: WorkerThread): Promise<readonly Address[]> =>
       whileItAnswers(thread, thread.ask({ what: 'prepare', configuration: send(), at }));
-    this.#sendNext = prepareIn;
+    const prepareAtOnce = (thread: WorkerThread): Promise<readonly Address[]> => {
+      const prepared = prepareIn(thread);
+      thread.tell({ what: 'take_turn' });
+      return prepared;
+    };
+    this.#sendNext = prepareAtOnce;
     const open = this.#live.filter(({ isOpen }) => isOpen);
     // A thread that begins prepares it too, and ends when it can't.
-    for (const thread of this.#live) if (!thread.isOpen) void prepareIn(thread).catch(() => {});
+    for (const thread of this.#live) if (!thread.isOpen) void prepareAtOnce(thread).catch(() => {});
     // None is open while all are being replaced: those that begin later bind what this configuration has.
-    await Promise.all(open.map(prepareIn));
+    // All are told at once, so that each starts from the same changes of servers.
+    await inTurns(open.map(prepareIn), (index) => open[index]?.tell({ what: 'take_turn' }));
   }
 
   /** What is bound for an address of a configuration; null: nothing. */

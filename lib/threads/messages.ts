@@ -79,6 +79,8 @@ export type Command =
   /** All connections to the server are cut. */
   | { readonly what: 'cut'; readonly number: number }
   | { readonly what: 'readiness'; readonly obstacle: string }
+  /** It is this thread's turn to do the work of its `prepare`. */
+  | { readonly what: 'take_turn' }
   /** Gives up the configuration that is prepared, or being prepared. */
   | { readonly what: 'discard' }
   | { readonly what: 'end_outdated' }
@@ -99,7 +101,7 @@ export type Question =
     }
   /** Answers with what another process needs to go on with the sockets of the thread. */
   | { readonly what: 'sockets' }
-  /** Makes a configuration ready, with its listeners, and answers with their addresses. */
+  /** Makes a configuration ready, with its listeners, when its turn has come, and answers with their addresses. */
   | {
       readonly what: 'prepare';
       readonly configuration: SentConfiguration;
