@@ -121,6 +121,8 @@ export interface RequestRecord {
   readonly transport: TransportInfo;
   /** The request head as received (latin1, ends with the empty line), for `-v`. */
   readonly requestHeadText: string;
+  /** The request head as the server of the last attempt gets it (as above), for `-v`; empty when no server was asked. */
+  readonly serverHeadText: string;
   /** Status line and fields sent to the client (latin1, ends with the empty line), for `-v`. */
   readonly responseHeadText: string;
 }

@@ -84,11 +84,12 @@ export class ConsoleLog implements ThreadReader {
     this.#requests++;
     if (this.#volume !== 'verbose') return;
     const { cyan, green } = this.#terminal.paint;
-    const rendered = (head: string, mark: '>' | '<'): string =>
+    const rendered = (head: string, mark: '>' | '>>' | '<'): string =>
       head === '' ? '' : renderHead(head, mark, this.#masksAddresses);
     const request = cyan(rendered(record.requestHeadText, '>'));
+    const passed = cyan(rendered(record.serverHeadText, '>>'));
     const response = green(rendered(record.responseHeadText, '<'));
-    this.#terminal.write(`\n${request}${response}`);
+    this.#terminal.write(`\n${request}${passed}${response}`);
   }
 
   /** The heads of requests are written only with `-v`. */

@@ -22,6 +22,7 @@ export class RequestRecorder implements RequestRecord {
   #client: ClientSide | null = null;
   #startedAt = 0;
   requestId = '';
+  serverHeadText = '';
   /** null: there is no `tracing`. */
   requestTrace: RequestTrace | null = null;
   /** The address of the peer, until the client is known that a trusted peer forwards for. */
@@ -69,6 +70,7 @@ export class RequestRecorder implements RequestRecord {
     this.#client = client;
     this.#startedAt = client.startedAt;
     this.requestId = '';
+    this.serverHeadText = '';
     this.requestTrace = null;
     this.clientAddress = client.forwarded.address;
     this.firstByteMs = -1;
@@ -183,6 +185,8 @@ export class RequestRecorder implements RequestRecord {
   /** Called after the observers: releases the client. */
   release(): void {
     this.#client = null;
+    // An idle connection keeps no head in memory.
+    this.serverHeadText = '';
   }
 
   /** All attempts, in order. */

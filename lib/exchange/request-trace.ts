@@ -84,11 +84,11 @@ export class RequestTrace implements TraceRecord {
     });
   }
 
-  /** Takes ids that stand for those made at random, for a request that is not sent. */
-  showAsExample(): void {
+  /** Takes ids that stand for those made at random, for a request that is not sent. `samplesAll`: of the tracer. */
+  showAsExample(samplesAll: boolean): void {
     if (this.parentSpanId === '') {
       this.traceId = '0'.repeat(TRACE_DIGITS);
-      this.flags = 0;
+      this.flags = samplesAll ? SAMPLED : 0;
     }
     this.spanId = '0'.repeat(SPAN_DIGITS);
     this.#attemptId = this.spanId;
@@ -112,6 +112,8 @@ const TRACEPARENT = 1 << FIELD.traceparent;
 
 /** Begins or continues the trace of each request. Made once for a configuration. */
 export class Tracer {
+  /** Every trace that begins here is recorded. */
+  readonly samplesAll: boolean;
   readonly #continueFrom: ContinuedFrom;
   readonly #isSampled: (id: number) => boolean;
 
@@ -120,6 +122,7 @@ export class Tracer {
     // Ids at or above it are recorded, as other programs decide that go by the same share of the random bits.
     const threshold = Math.round((1 - sample) * 2 ** 32);
     this.#isSampled = (id) => id >= threshold;
+    this.samplesAll = threshold === 0;
   }
 
   /** `isTrusted`: X-Forwarded-* of the peer are believed. */

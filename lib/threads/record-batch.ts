@@ -28,9 +28,9 @@ export class RecordWriter {
   bytes = 0;
 
   write(record: RequestRecord): void {
-    const { requestHeadText, responseHeadText, tries } = record;
+    const { requestHeadText, serverHeadText, responseHeadText, tries } = record;
     this.count++;
-    this.bytes += BYTES + requestHeadText.length + responseHeadText.length;
+    this.bytes += BYTES + requestHeadText.length + serverHeadText.length + responseHeadText.length;
     this.#values.push(
       record.requestId,
       record.startedAt,
@@ -56,6 +56,7 @@ export class RecordWriter {
       record.reason,
       record.detail,
       requestHeadText,
+      serverHeadText,
       responseHeadText,
       this.#transport(record.transport),
       tries.length,
@@ -131,6 +132,7 @@ const record: Mutable<RequestRecord> = {
   detail: '',
   transport: PLAIN_TRANSPORT,
   requestHeadText: '',
+  serverHeadText: '',
   responseHeadText: '',
 };
 
@@ -159,6 +161,7 @@ function readRecord(values: ValueReader, transports: readonly TransportInfo[]): 
   record.reason = values.text() as Reason | '';
   record.detail = values.text();
   record.requestHeadText = values.text();
+  record.serverHeadText = values.text();
   record.responseHeadText = values.text();
   record.transport = transports[values.number()] ?? PLAIN_TRANSPORT;
   record.tries = readTries(values);

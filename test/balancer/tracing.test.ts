@@ -55,6 +55,9 @@ t.test('a request has a span of its own and one for its attempt, which the serve
   const client = await connect();
   client.send(get('/a?b=1&token=s3cr3t&sig=s3cr3t', 'User-Agent: curl/8'));
   await client.response();
+  const { requestHeadText, serverHeadText } = await seen.request(1);
+  t.notMatch(requestHeadText, 'traceparent');
+  t.equal(serverHeadText, server.heads[0], '-v shows what the server gets, the traceparent too');
   const spans = await collector.spansWhen(2);
   const [of] = byKind(spans, SERVER) as [ReceivedSpan];
   const [to] = byKind(spans, CLIENT) as [ReceivedSpan];

@@ -80,6 +80,13 @@ t.test('with tracing the server gets a traceparent, whose ids are made for each 
   t.ok(found.includes(`traceparent: 00-${caller}-${span}-01`), 'that of the caller goes on');
 });
 
+t.test('with all traces recorded the traceparent says so', async (t) => {
+  const text = 'tracing: { otlp: "http://127.0.0.1:4318", sample: 100% }\nservers: [localhost:5001]\n';
+  const file = join(t.testdir({ 'lb.yaml': text }), 'lb.yaml');
+  const { stdout } = printedBy(['explain', '-c', file, '--json', 'GET', '/'], GOOD);
+  t.match(stdout, `traceparent: 00-${'0'.repeat(32)}-${'0'.repeat(16)}-01`);
+});
+
 t.test('a refusal by the route, and one before all routes', async (t) => {
   const byRoute = explain(t, 'course.yaml', ['GET', '/messages', '-H', 'Host: www.apple.com']);
   t.match(byRoute.stdout, /\n {14}path_reject refuses\n {2}answer {4}403 Forbidden\n/);

@@ -268,12 +268,20 @@ t.test('-v shows checks and heads', async (t) => {
     s.balancer.observer.requestSettled?.(
       recordOf({
         requestHeadText: 'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
+        serverHeadText: 'GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n',
         responseHeadText: 'HTTP/1.1 200 OK\r\n\r\n',
       }),
     );
   });
   t.match(s.stderr.text, /check x: timed out in 2000\.0 ms\n/);
-  t.match(s.stderr.text, '\n> GET / HTTP/1.1\n> Host: a\n>\n< HTTP/1.1 200 OK\n<\n');
+  t.match(
+    s.stderr.text,
+    [
+      '\n> GET / HTTP/1.1\n> Host: a\n>\n',
+      '>> GET / HTTP/1.1\n>> Host: a\n>> X-Forwarded-For: 192.0.2.1\n>>\n',
+      '< HTTP/1.1 200 OK\n<\n',
+    ].join(''),
+  );
 });
 
 t.test('the access log', async (t) => {

@@ -31,6 +31,7 @@ export function recordOf(changes: Partial<RequestRecord> = {}): RequestRecord {
     detail: '',
     transport: PLAIN_TRANSPORT,
     requestHeadText: '',
+    serverHeadText: '',
     responseHeadText: '',
     ...changes,
   };

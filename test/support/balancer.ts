@@ -63,6 +63,7 @@ export class Seen implements Observer {
       detail: record.detail,
       transport: record.transport,
       requestHeadText: record.requestHeadText,
+      serverHeadText: record.serverHeadText,
       responseHeadText: record.responseHeadText,
     });
     this.#notify();

@@ -252,6 +252,7 @@ t.test('an observer of requests gets every record, whole and in order', async (t
       traceId: 'a'.repeat(32),
       detail: 'more than one Host field',
       requestHeadText: 'GET / HTTP/1.1\r\nHost: é\r\n\r\n',
+      serverHeadText: 'GET / HTTP/1.1\r\nHost: é\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n',
       responseHeadText: 'HTTP/1.1 200 OK\r\n\r\n',
       ...(index % 2 === 0 ? {} : { transport: policed }),
       attempts: 2,

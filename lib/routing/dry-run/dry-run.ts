@@ -185,7 +185,7 @@ export class DryRun {
     if (pipeline.tracer === null) return;
     const trace = new RequestTrace();
     pipeline.tracer.begin(trace, head, forwarded.trusted);
-    trace.showAsExample();
+    trace.showAsExample(pipeline.tracer.samplesAll);
     this.#context.trace = trace;
   }
 
