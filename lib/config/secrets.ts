@@ -4,13 +4,20 @@ export const MASK = '***';
 /** Names of settings, fields, cookies and parameters whose values are credentials, or look like it. */
 const SECRET_NAMES = /auth|cookie|token|secret|passw|passphrase|api[-_]?key|hmac|signature|session/i;
 
-/** `user:password@` of a URL: up to the last `@` before the path, as a password may have some too. */
-const USERINFO = /([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"']*@/gi;
+// Each of these takes a time in proportion to the length of a text: a settings file may be one line of a megabyte.
+/**
+ * `://user:password@` of a URL: up to the last `@` before the path, as a password may have some too. The scheme is not looked
+ * for: a search for it would begin anew at each letter of a long word.
+ */
+const USERINFO = /:\/\/[^\s/?#"']*@/g;
 /** `name=value` of a query. */
 const PARAMETER = /([?&])([^=&\s"'?#]+)=[^&\s"'#]*/g;
-/** `name: value` of a line of YAML, in block or flow style, the name and the value quoted or not. */
+/**
+ * `name: value` of a line of YAML, in block or flow style, the name and the value quoted or not. A name is taken from its first
+ * letter on. Of a list there is only its beginning.
+ */
 const PAIR =
-  /(["']?)([\w.-]+)\1(\s*:\s+|=)("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|\[[^\]]*\]?|[^\s,{}[\]"'][^,{}[\]]*)/g;
+  /(["']?)(?<![\w.-])([\w.-]+)\1(\s*:\s+|=)("[^"\\]*(?:\\.[^"\\]*)*"?|'[^']*(?:''[^']*)*'?|\[|[^\s,{}[\]"'][^,{}[\]]*)/g;
 
 /** Does a setting, field, cookie or parameter of this name hold a secret? */
 export function isSecretName(name: string): boolean {
@@ -33,7 +40,7 @@ export function isSecretPath(path: string): boolean {
 
 /** The text with user names and passwords removed from its URLs. */
 export function maskUserinfo(text: string): string {
-  return text.replace(USERINFO, `$1${MASK}@`);
+  return text.replace(USERINFO, `://${MASK}@`);
 }
 
 /** The text with user names, passwords and credentials removed from its URLs. */
@@ -47,7 +54,7 @@ export function maskUrls(text: string): string {
 /** A line of a settings file with its secrets masked; every other character stays in its column. */
 export function blotLine(line: string): string {
   return blotPairs(line)
-    .replace(USERINFO, (all: string, scheme: string) => scheme + blot(all.slice(scheme.length)))
+    .replace(USERINFO, (all: string) => `://${blot(all.slice(3))}`)
     .replace(PARAMETER, (pair: string, before: string, name: string) =>
       isSecretName(name) ? `${before}${name}=${blot(pair.slice(before.length + name.length + 1))}` : pair,
     );
@@ -58,11 +65,23 @@ function blot(text: string): string {
 }
 
 function blotPairs(text: string): string {
-  return text.replace(PAIR, (_pair, quote: string, name: string, between: string, value: string) => {
+  const pair = new RegExp(PAIR);
+  let blotted = '';
+  let position = 0;
+  for (let found = pair.exec(text); found !== null; found = pair.exec(text)) {
+    const [all, , name = '', , value = ''] = found;
     const isReference = /^\$\{[A-Z_a-z]\w*\}$/.test(value.trim().replace(/^["']|["']$/g, ''));
-    const isSecret = isSecretSetting(name) && !isReference;
-    // A list may hold maps with secrets in them.
-    const shown = isSecret ? blot(value) : value.startsWith('[') ? `[${blotPairs(value.slice(1))}` : value;
-    return `${quote}${name}${quote}${between}${shown}`;
-  });
+    // A list may hold maps with secrets in them: the next pair may be in it.
+    if (!isSecretSetting(name) || isReference) continue;
+    const start = found.index + all.length - value.length;
+    let end = start + value.length;
+    if (value === '[') {
+      const last = text.indexOf(']', end);
+      end = last === -1 ? text.length : last + 1;
+    }
+    blotted += text.slice(position, start) + blot(text.slice(start, end));
+    position = end;
+    pair.lastIndex = end;
+  }
+  return blotted + text.slice(position);
 }

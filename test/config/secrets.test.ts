@@ -1,7 +1,8 @@
 import t from 'tap';
+import { processorTime } from '../../lib/base/processor-time.js';
 import { loadConfig } from '../../lib/config/config.js';
 import { renderProblems } from '../../lib/config/problems.js';
-import { isSecretPath } from '../../lib/config/secrets.js';
+import { blotLine, isSecretPath, maskUrls } from '../../lib/config/secrets.js';
 
 /** All that is said of a settings file, on a terminal and for programs. */
 function said(text: string): string {
@@ -56,4 +57,56 @@ t.test('what is asked of clients is no secret, unlike what proves who somebody i
   t.notOk(isSecretPath('tls.client_auth'));
   t.notOk(isSecretPath('listen[0].tls.certificates[0].client_auth'));
   t.match(said('tls: { certificates: [a.pem], client_auth: abc }'), 'got "abc"');
+});
+
+t.test('lines of a megabyte are masked in little time', async (t) => {
+  const length = 1_000_000;
+  for (const text of [
+    'a',
+    '-',
+    'a:',
+    '://',
+    'a://',
+    'a@',
+    '?a',
+    '&a&',
+    ' ',
+    'a ',
+    'a: ',
+    'a: [',
+    'token: [',
+    '"a": "',
+    "'a",
+    '"\\',
+    'a: "b", ',
+  ]) {
+    const line = text.repeat(length / text.length);
+    const started = processorTime();
+    for (const shown of [`${line}@`, `=${line}`, `a: "${line}`, `a://${line}`]) {
+      blotLine(shown);
+      maskUrls(shown);
+    }
+    // Eight passes: about 0.5 s at most, and minutes if time grew with the square of the length.
+    const spent = processorTime() - started;
+    t.ok(spent < 8000, `${JSON.stringify(text)}: ${spent.toFixed()} ms`);
+  }
+});
+
+t.test('the values of secrets are blotted in their columns, wherever they are in a line', async (t) => {
+  for (const [line, shown] of [
+    ['a: [b, { token: x }, c]', 'a: [b, { token: * }, c]'],
+    [
+      'a: [{ token: xy, b: [c, { secret: [d, e] }] }], f: g',
+      'a: [{ token: **, b: [c, { secret: ****** }] }], f: g',
+    ],
+    ['token: [a, b], c: d', 'token: ******, c: d'],
+    ['token: [a, b', 'token: *****'],
+    ['"token": "a, b", c: d', '"token": ******, c: d'],
+    ['my.token: abc', 'my.token: ***'],
+    [`token: "\${LB_TOKEN}"`, `token: "\${LB_TOKEN}"`],
+    ['url: redis://a:b@c:1/', 'url: redis://****c:1/'],
+    ['- https://a@b@c/?token=d&e=f', '- https://****c/?token=*****'],
+    ['x: "://a:b@c"', 'x: "://****c"'],
+  ] as const)
+    t.equal(blotLine(line), shown);
 });
