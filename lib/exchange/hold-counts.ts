@@ -29,6 +29,8 @@ export function takeHolds(): readonly HoldReport[] {
 export class HoldCounts {
   readonly #route: string;
   readonly figures: HoldFigures = { ...NO_HOLDS };
+  /** How many wait now in this thread, or were resumed and have reached no server yet, in all lines that the route has had. */
+  places = 0;
 
   constructor(route: string) {
     this.#route = route;

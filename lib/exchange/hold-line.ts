@@ -72,7 +72,7 @@ export class HoldLine implements DeadlineOwner {
       this.counts.note('timedOut');
       return false;
     } else if (!hasPlace) {
-      this.#inAll?.add(1);
+      this.#addPlaces(1);
     }
     this.#insert(request);
     this.#deadline ??= new Deadline(wheel, this);
@@ -83,23 +83,29 @@ export class HoldLine implements DeadlineOwner {
   /** Two threads that take the last place at the same moment may both find none. */
   #takePlace(): boolean {
     if (this.#inAll === undefined) this.#inAll = this.#countInAll();
-    const inAll = this.#inAll;
-    inAll?.add(1);
-    const others = inAll === null ? this.size + this.#out : inAll.total - 1;
-    if (others < this.terms.maxRequests) return true;
-    inAll?.add(-1);
+    this.#addPlaces(1);
+    if ((this.#inAll?.total ?? this.counts.places) <= this.terms.maxRequests) return true;
+    this.#addPlaces(-1);
     return false;
   }
 
-  /** How many wait now, or were resumed and have reached no server yet, in all threads. */
+  #addPlaces(difference: 1 | -1): void {
+    this.counts.places += difference;
+    this.#inAll?.add(difference);
+  }
+
+  /**
+   * How many of the route wait now, or were resumed and have reached no server yet, in all threads: those too that wait in the
+   * line of the settings before, by their terms.
+   */
   get waiting(): number {
     // With several threads no request waits in the main thread, so the first reader asks for the count of all.
     if (this.#inAll === undefined && this.counts.figures.held > 0) this.#inAll = this.#countInAll();
-    return this.#inAll?.total ?? this.size + this.#out;
+    return this.#inAll?.total ?? this.counts.places;
   }
 
   #freePlace(): void {
-    this.#inAll?.add(-1);
+    this.#addPlaces(-1);
   }
 
   /** A request in the line is over: its client has left. */

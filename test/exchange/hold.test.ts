@@ -165,6 +165,48 @@ t.test('after the time a client gets 503, and a full line turns further requests
   for (const client of clients) client.destroy();
 });
 
+t.test('requests that wait by the terms of before a reload are counted, and take up places', async (t) => {
+  const servers = [await deadAddress()];
+  const settings = { listen: HERE, health_check: false as const, servers };
+  const { balancer, connect, seen, clock } = await startBalancer(
+    t,
+    { ...settings, hold: { for: '5s', max_requests: 4 } },
+    { manual: true },
+  );
+  const holds = async () => {
+    await balancer.collectFigures();
+    return balancer.status().routes[0]?.hold;
+  };
+  const held = async (count: number): Promise<void> => {
+    while ((await holds())?.held !== count) {
+      clock.advance(10);
+      await pause(1);
+    }
+  };
+  const clients = [await connect(), await connect(), await connect(), await connect()];
+  const ask = (index: number): void => clients[index]?.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  ask(0);
+  ask(1);
+  await held(2);
+  await balancer.reload(createConfig({ ...settings, hold: { for: '60s', max_requests: 3 } }));
+  t.match(await holds(), { waiting: 2, held: 2 });
+  ask(2);
+  await held(3);
+  t.match(await holds(), { waiting: 3, held: 3 });
+  ask(3);
+  while (seen.requests.length < 1) {
+    clock.advance(10);
+    await pause(1);
+  }
+  t.match(seen.requests[0], { status: 502, reason: 'connect_refused' }, 'there are three already');
+  while (seen.requests.length < 3) {
+    clock.advance(100);
+    await pause(1);
+  }
+  t.match(await holds(), { waiting: 1, timedOut: 2 }, 'those of before have waited for 5 s');
+  for (const client of clients) client.destroy();
+});
+
 const RESETS = unlessTls('Node resets no connection');
 t.test('a request whose client leaves is dropped from the line and never sent', RESETS, async (t) => {
   const dead = await deadAddress();
