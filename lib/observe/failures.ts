@@ -4,6 +4,8 @@ import type { RequestRecord } from '../base/observer.js';
 /** Kept for each reason separately, so that frequent failures do not push out rare ones. */
 const KEPT = 10;
 const LONGEST_TEXT = 200;
+/** What texts are cut to where many reasons share an answer, one after the other. */
+const SHORTER_TEXTS = [80, 32, 12] as const;
 
 /** The text of a failure for people. */
 type Explained = Pick<Failure, 'fault' | 'meaning' | 'remedy'>;
@@ -111,7 +113,7 @@ export class Failures {
 
   /**
    * The reason that occurred last comes first. The requests of all reasons take about `mostBytes` as JSON: first the newest
-   * of each reason, then the second of each, and so on.
+   * of each reason, with its texts shortened if it does not fit, then the second of each, and so on.
    */
   list(mostBytes = Number.POSITIVE_INFINITY): readonly FailuresOfReason[] {
     const lists = [...this.#byReason].map(([reason, { count, requests }]) => ({
@@ -132,18 +134,43 @@ export class Failures {
 }
 
 function withinBytes(lists: readonly FailuresOfReason[], mostBytes: number): readonly FailuresOfReason[] {
-  const kept = lists.map((): RecentFailure[] => []);
   let left = mostBytes;
-  for (let depth = 0; depth < KEPT; depth++) {
+  const kept = lists.map(({ requests: [newest] }, index): RecentFailure[] => {
+    if (newest === undefined) return [];
+    const fitting = shortened(newest, left / (lists.length - index));
+    left -= bytesOf(fitting);
+    return [fitting];
+  });
+  for (let depth = 1; depth < KEPT && left >= 0; depth++) {
     for (const [index, { requests }] of lists.entries()) {
       const request = requests[depth];
       if (request === undefined) continue;
-      left -= Buffer.byteLength(JSON.stringify(request)) + 4;
+      left -= bytesOf(request);
       if (left >= 0) kept[index]?.push(request);
     }
-    if (left < 0) break;
   }
   return lists.map((list, index) => ({ ...list, requests: kept[index] ?? [] }));
+}
+
+function bytesOf(request: RecentFailure): number {
+  return Buffer.byteLength(JSON.stringify(request)) + 4;
+}
+
+/** With texts cut until it takes `mostBytes`, or until they are short. */
+function shortened(request: RecentFailure, mostBytes: number): RecentFailure {
+  let short = request;
+  for (const length of SHORTER_TEXTS) {
+    if (bytesOf(short) <= mostBytes) break;
+    short = {
+      ...request,
+      requestId: cut(request.requestId, length),
+      method: cut(request.method, length),
+      host: cut(request.host, length),
+      path: cut(request.path, length),
+      detail: cut(request.detail, length),
+    };
+  }
+  return short;
 }
 
 function copy(record: RequestRecord): RecentFailure {
@@ -166,8 +193,11 @@ function copy(record: RequestRecord): RecentFailure {
 
 /** Cut when it is long, and copied: a substring of a head would keep the whole head in memory. */
 function keep(text: string): string {
-  const short = text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT - 1)}…` : text;
-  return Buffer.from(short).toString();
+  return Buffer.from(cut(text, LONGEST_TEXT)).toString();
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
 }
 
 /** Did it fail because of a server or of the balancer? Faults of clients are not errors here. */

@@ -45,6 +45,60 @@ await withChromium(t, async (t, browser) => {
     );
   });
 
+  await t.test('says which instance it shows, in the heading and the title', async (t) => {
+    const site = await startSite(t, { instance: 'edge-1' });
+    const { page, complaints } = await openPage(browser, site.url);
+    t.teardown(() => page.close());
+    await page.getByRole('heading', { level: 1, name: /^lb [\d.]+\S* edge-1$/ }).waitFor();
+    await page.getByText('3 of 3 servers in use', { exact: true }).waitFor();
+    await page.waitForFunction(`document.title === '3/3 up · edge-1 · lb'`);
+    t.same(complaints, []);
+  });
+
+  await t.test('says how many requests wait while no server is up, and no longer when one is', async (t) => {
+    const site = await startSite(t, { hold: '5m' });
+    const { page, complaints } = await openPage(browser, site.url);
+    t.teardown(() => page.close());
+    await page.getByText('3 of 3 servers in use', { exact: true }).waitFor();
+    for (const server of site.servers) server.healthy = false;
+    await page.getByText(/No server takes requests for .+: they wait$/).waitFor();
+    const first = site.get();
+    await page.getByText(/No server takes requests for .+: 1 request waits$/).waitFor();
+    const second = site.get();
+    await page.getByText(/No server takes requests for .+: 2 requests wait$/).waitFor();
+    for (const server of site.servers) server.healthy = true;
+    t.same(await Promise.all([first, second]), [200, 200]);
+    await page.getByText(/No server takes requests/).waitFor({ state: 'detached' });
+    await page.getByText('3 of 3 servers in use', { exact: true }).waitFor();
+    t.same(complaints, []);
+  });
+
+  await t.test('asks for all requests of a reason that is opened, and of no other', async (t) => {
+    const site = await startSite(t, { firewall_rules: { path_reject: ['/secret'] } });
+    // Long enough that not all of them fit into the list of all reasons.
+    const long = 'x'.repeat(190);
+    for (let count = 0; count < 10; count++) {
+      t.equal(await site.get(`/secret/${long}${count}`), 403);
+      t.equal(await site.get(`/${long}${count}?status=500`), 500);
+      t.equal(await site.get(`/${long}${count}%zz`), 400);
+    }
+    const { page, complaints, asked } = await openPage(browser, site.url);
+    t.teardown(() => page.close());
+    const card = page.getByRole('article').filter({ hasText: 'blocked_path' });
+    await card.waitFor();
+    const ofOne = (): string[] => asked.filter((url) => url.includes('/api/failures?'));
+    t.same(ofOne(), [], 'nothing that is closed is asked for');
+    t.ok((await card.locator('li').count()) < 10);
+    await card.getByText('Last requests').click();
+    await card.locator('li').nth(9).waitFor();
+    t.same(ofOne(), [`${site.url}api/failures?reason=blocked_path`]);
+    t.equal(await site.get('/secret/new'), 403);
+    await card.getByText('/secret/new').waitFor();
+    t.equal(await card.locator('li').count(), 10);
+    t.same(new Set(ofOne()).size, 1);
+    t.same(complaints, []);
+  });
+
   await t.test('says when the connection is lost, and comes back', async (t) => {
     const site = await startSite(t);
     const { page } = await openPage(browser, site.url);

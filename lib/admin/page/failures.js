@@ -1,9 +1,13 @@
 import { make, reconcile, say, shape } from './elements.js';
 import { count, milliseconds, time } from './words.js';
 
-/** The last failures by their reason: its meaning, the remedy, and the requests themselves. */
+/**
+ * The last failures by their reason: its meaning, the remedy, and the requests themselves. `requestsOf`: asks for all
+ * requests of a reason.
+ */
 export class Failures {
-  constructor(place) {
+  constructor(place, requestsOf) {
+    this.requestsOf = requestsOf;
     this.kept = new Map();
     this.list = make('div');
     this.empty = make('p.empty', {}, 'No request has failed.');
@@ -13,28 +17,32 @@ export class Failures {
   /** @param {readonly any[]} reasons what came up last first */
   update(reasons) {
     this.empty.hidden = reasons.length > 0;
-    const create = () => new ReasonCard();
+    const create = () => new ReasonCard(this.requestsOf);
     reconcile(this.list, this.kept, reasons, ({ reason }) => reason, create);
   }
 }
 
 class ReasonCard {
-  constructor() {
+  constructor(requestsOf) {
+    this.requestsOf = requestsOf;
     this.reason = make('strong.code');
     this.count = make('span.note');
     this.meaning = make('p.meaning');
     this.remedy = make('p.remedy');
     this.requests = make('ul.requests');
     this.shape = shape('bad');
-    this.shown = 0;
+    /** The count of failures when the requests were asked for. */
+    this.asked = 0;
     const summary = make('summary', {}, 'Last requests');
+    this.details = make('details', {}, summary, this.requests);
+    this.details.addEventListener('toggle', () => void this.askForRequests());
     this.element = make(
       'article.card.failure',
       {},
       make('p.failure-head', {}, this.shape, this.reason, this.count),
       this.meaning,
       this.remedy,
-      make('details', {}, summary, this.requests),
+      this.details,
     );
   }
 
@@ -45,8 +53,25 @@ class ReasonCard {
     this.element.dataset.fault = fault;
     say(this.meaning, `${meaning.charAt(0).toUpperCase()}${meaning.slice(1)} (${whose}).`);
     say(this.remedy, remedy);
-    if (times === this.shown) return;
-    this.shown = times;
+    this.times = times;
+    if (this.details.open) void this.askForRequests();
+    // Some of them, until they are asked for.
+    else if (times !== this.asked) this.show(requests);
+  }
+
+  /** Asks again only after more requests have failed. */
+  async askForRequests() {
+    if (!this.details.open || this.asked === this.times) return;
+    this.asked = this.times;
+    try {
+      this.show(await this.requestsOf(this.reason.textContent));
+    } catch {
+      // The page says itself that the connection is lost; the next update asks again.
+      this.asked = 0;
+    }
+  }
+
+  show(requests) {
     this.requests.replaceChildren(...requests.map(requestLine));
   }
 }

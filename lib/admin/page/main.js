@@ -36,7 +36,7 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const store = new Store();
 const place = new Place(() => void tick());
 const charts = new Charts(part('charts'), part('traffic-table'));
-const failures = new Failures(part('failures'));
+const failures = new Failures(part('failures'), failuresOf);
 const timeline = new Timeline();
 const toolbar = new Toolbar(place);
 const tree = new Tree(part('routes'), {
@@ -88,11 +88,17 @@ async function lookAtFailures({ by_reason: reasons, by_status: statuses }) {
   knownFailures = now;
 }
 
+/** All requests that are kept of a reason; the list of all reasons has only as many as fit. */
+async function failuresOf(reason) {
+  return (await ask(`/api/failures?reason=${encodeURIComponent(reason)}`)).failures[0]?.requests ?? [];
+}
+
 function show(access) {
   const { facts } = store;
-  const { servers, usable, listeners, started_at: started, version, clients, config } = facts;
-  document.title = `${usable < servers ? '! ' : ''}${usable}/${servers} up · lb`;
+  const { servers, usable, listeners, started_at: started, version, instance, clients, config } = facts;
+  document.title = `${usable < servers ? '! ' : ''}${usable}/${servers} up · ${instance} · lb`;
   say(part('version'), version);
+  say(part('instance'), instance);
   const listening = listeners.map(listenerText);
   const more = listening.length > 3 ? ` and ${listening.length - 3} more` : '';
   setUptime(serverNow() - started);

@@ -28,16 +28,18 @@ export function statusText(status: StatusView, { width, paint }: Look): string {
   return parts.filter((part) => part !== '').join('\n');
 }
 
-/** `lb 1.2.3 is running, up 2 h 10 min, …`, a line or two. */
+/** `lb 1.2.3 is running as edge-1, up 2 h 10 min, …`, two lines. */
 function summary(status: StatusView, paint: Paint): string {
-  const { version, pid, state, ready, listeners, config, started_at, uptime_ms } = status;
+  const { version, instance, pid, state, ready, listeners, config, started_at, uptime_ms } = status;
   const tint = ready ? paint.green : paint.yellow;
   const settings =
     config.path === null
       ? 'settings of the command line'
       : `settings of ${escapeForScreen(config.path)}, read ${age(started_at + uptime_ms - config.loaded_at)} ago`;
+  // A balancer that was started before it was updated does not tell.
+  const name = instance ? ` as ${paint.bold(escapeForScreen(instance))}` : '';
   return (
-    `${paint.bold(`lb ${version}`)} is ${tint(state)}${ready ? '' : paint.yellow(', not ready')}, ` +
+    `${paint.bold(`lb ${version}`)} is ${tint(state)}${name}${ready ? '' : paint.yellow(', not ready')}, ` +
     `up ${humanDuration(uptime_ms)}, pid ${pid}\n${paint.dim(`on ${listenersText(listeners)}; ${settings}`)}\n`
   );
 }

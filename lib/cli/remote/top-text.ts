@@ -55,15 +55,16 @@ function partText(first: number, count: number, all: number, paint: Paint): stri
 }
 
 function headLines({ status, rates, traffic }: Glance, paint: Paint): string[] {
-  const { version, state, ready, uptime_ms: uptime, listeners, clients, requests } = status;
+  const { version, instance, state, ready, uptime_ms: uptime, listeners, clients, requests } = status;
   const tint = ready ? paint.green : paint.yellow;
   const seconds = traffic.slice(-SPARKS).map((point) => point.requests);
   const last = traffic.at(-1);
   // A balancer that was started before it was updated has none.
   const held = status.routes.reduce((sum, { hold }) => sum + (hold?.waiting ?? 0), 0);
+  const name = instance ? ` ${escapeForScreen(instance)}` : '';
   const errors = `${rate(rates.errors)} errors/s`;
   return [
-    `${paint.bold(`lb ${version}`)} ${tint(state)} for ${humanDuration(uptime)}${ready ? '' : paint.yellow(', not ready')}  ${paint.dim(listenersText(listeners))}`,
+    `${paint.bold(`lb ${version}${name}`)} ${tint(state)} for ${humanDuration(uptime)}${ready ? '' : paint.yellow(', not ready')}  ${paint.dim(listenersText(listeners))}`,
     `${paint.bold(rate(rates.requests))} requests/s  ${paint.cyan(sparkline(seconds))}  ${rates.errors > 0 ? paint.red(errors) : errors}`,
     paint.dim(
       [

@@ -95,7 +95,7 @@ t.test('status says what it is doing, within 80 columns', async (t) => {
   const { lb, subject } = await stage(t);
   const { code, stdout } = await lb('status', { tty: true });
   t.equal(code, 0);
-  t.match(stdout, /^lb 1\.2\.3 is running, up 5 s, pid 42\n/);
+  t.match(stdout, /^lb 1\.2\.3 is running as edge-1, up 5 s, pid 42\n/);
   t.match(stdout, /12 requests {2}2xx 92 % {2}5xx 8 % {2}1 in flight, 3 clients\n/);
   t.match(stdout, /\ndefault +2 of 2 +.*12 .*round_robin/);
   t.match(stdout, /\n {2}apple +up +5 s +1 +1 /);
@@ -106,7 +106,7 @@ t.test('status says what it is doing, within 80 columns', async (t) => {
   subject.readyReasons = ['default has no usable server'];
   t.match(
     (await lb('status')).stdout,
-    /is running, not ready,[\s\S]*\nnot ready: default has no usable server\n/,
+    /is running as edge-1, not ready,[\s\S]*\nnot ready: default has no usable server\n/,
   );
 });
 
@@ -355,7 +355,7 @@ t.test('top prints once where there is no screen', async (t) => {
   t.equal(code, 0);
   t.match(
     stdout,
-    /^lb 1\.2\.3 running for 5 s {2}127\.0\.0\.1:8080 \(https, PROXY protocol\)\n0 requests\/s .*\n1 in flight/,
+    /^lb 1\.2\.3 edge-1 running for 5 s {2}127\.0\.0\.1:8080 \(https, PROXY protocol\)\n0 requests\/s .*\n1 in flight/,
   );
   t.match(stdout, /\nSERVER +ROUTE +STATE +REQ\/S.*\napple +default +up +0 +1 /);
   t.match(JSON.parse((await lb('top --json')).stdout), {
@@ -363,7 +363,7 @@ t.test('top prints once where there is no screen', async (t) => {
     servers: [{ name: 'apple' }, {}],
   });
   subject.readyReasons = ['default has no usable server'];
-  t.match((await lb('top')).stdout, /^lb 1\.2\.3 running for 5 s, not ready {2}/);
+  t.match((await lb('top')).stdout, /^lb 1\.2\.3 edge-1 running for 5 s, not ready {2}/);
 });
 
 t.test('a server with nothing on it is drained at once', async (t) => {
