@@ -110,12 +110,22 @@ function targetOf(route: RouteConfig | null): string {
   if (action.kind !== 'forward') return `${action.kind} ${action.status}`;
   const { servers, providers } = action.group;
   const names = [...servers.map(({ name }) => name), ...providers.map(({ text }) => text)];
-  for (let count = names.length; count > 1; count--) {
-    const rest = names.length - count;
-    const text = names.slice(0, count).join(', ') + (rest === 0 ? '' : ` and ${rest} more`);
+  for (let shown = names.length; shown > 1; shown--) {
+    const rest = names.length - shown;
+    const text = names.slice(0, shown).join(', ') + (rest === 0 ? '' : ` and ${rest} more`);
     if (text.length <= TARGET_WIDTH) return text;
   }
-  return names.length === 1 ? shorten(names[0] ?? '', TARGET_WIDTH) : `${names.length} servers`;
+  return names.length === 1
+    ? shorten(names[0] ?? '', TARGET_WIDTH)
+    : countsOf(servers.length, providers.length);
+}
+
+/** `2 servers, 1 source`: how many servers a source has is not known when lb starts. */
+function countsOf(servers: number, sources: number): string {
+  if (sources === 0) return count(servers, 'server');
+  return servers === 0
+    ? count(sources, 'source')
+    : `${count(servers, 'server')}, ${count(sources, 'source')}`;
 }
 
 function shorten(text: string, width: number): string {
