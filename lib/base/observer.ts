@@ -210,8 +210,13 @@ export type BalancerEvent =
       readonly came: readonly string[];
       readonly left: readonly string[];
     }
-  /** A source of servers can't be asked, or its answer can't be used: its last list stays in force. */
-  | { readonly what: 'source_failed'; readonly source: string; readonly detail: string }
+  /** A source of servers can't be asked, or its answer can't be used. `servers`: how many that it told of before stay in force. */
+  | {
+      readonly what: 'source_failed';
+      readonly source: string;
+      readonly detail: string;
+      readonly servers: number;
+    }
   /** It answers again, after `failedMs`. */
   | { readonly what: 'source_recovered'; readonly source: string; readonly failedMs: number }
   /** The OpenTelemetry collector did not take spans or figures. `signal`: which of them. `detail`: why. */

@@ -9,7 +9,7 @@ import { serverChanges } from '../observe/server-changes.js';
 import type { RequestSummary, ThreadReader, ThreadReading } from '../observe/thread-reader.js';
 import { clockTime, isoTime } from '../observe/timestamps.js';
 import type { RunOptions } from './args.js';
-import { humanDuration } from './error-text.js';
+import { count, humanDuration } from './error-text.js';
 import { renderHead } from './heads.js';
 import { LogRateLimit } from './log-rate-limit.js';
 import type { Terminal } from './terminal.js';
@@ -161,7 +161,7 @@ export class ConsoleLog implements ThreadReader {
         this.#discovered(event.source, event.came, event.left);
         break;
       case 'source_failed':
-        this.#sourceFailed(event.source, event.detail);
+        this.#sourceFailed(event.source, event.detail, event.servers);
         break;
       case 'source_recovered':
         this.mention(`${escapeForScreen(event.source)} answers again after ${humanDuration(event.failedMs)}`);
@@ -334,8 +334,10 @@ export class ConsoleLog implements ThreadReader {
     );
   }
 
-  #sourceFailed(source: string, detail: string): void {
-    const text = `${source}: ${detail}; its last servers stay`;
+  #sourceFailed(source: string, detail: string, servers: number): void {
+    const rest =
+      servers === 0 ? 'it has no servers' : `its ${count(servers, 'server')} stay${servers === 1 ? 's' : ''}`;
+    const text = `${source}: ${detail}; ${rest}`;
     this.#sometimes('sources that fail', () => this.say(this.#terminal.paint.yellow(escapeForScreen(text))));
   }
 

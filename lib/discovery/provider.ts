@@ -166,7 +166,12 @@ export class Provider implements SourceListener, DeadlineOwner {
     if (this.#failures++ === 0) this.#failingSince = wheel.clock.now();
     if (reason === this.#reported) return;
     this.#reported = reason;
-    observer.event?.({ what: 'source_failed', source: this.config.text, detail: reason });
+    observer.event?.({
+      what: 'source_failed',
+      source: this.config.text,
+      detail: reason,
+      servers: this.#servers.length,
+    });
   }
 
   get #retryMs(): number {

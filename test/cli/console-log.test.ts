@@ -77,6 +77,18 @@ t.test('each event is one line of at most 80 columns', async (t) => {
   for (const line of linesOf(stream)) t.ok(line.length <= 80, `${line.length}: ${line}`);
 });
 
+t.test('a source that fails says which servers stay, if it ever told of any', async (t) => {
+  for (const [servers, said] of [
+    [0, 'it has no servers'],
+    [1, 'its 1 server stays'],
+    [3, 'its 3 servers stay'],
+  ] as const) {
+    const { told, stream } = consoleLog();
+    told.event({ what: 'source_failed', source: 'file /a.json', detail: 'no such file', servers });
+    t.match(linesOf(stream)[0], new RegExp(`file /a\\.json: no such file; ${said}$`));
+  }
+});
+
 t.test(
   'of a server that did not like a path that nobody chose it says which, and where to choose',
   async (t) => {
