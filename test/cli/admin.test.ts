@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { startFixtureServer } from '../../fixtures/server.js';
@@ -21,21 +20,6 @@ t.test('the demo has a status page, on a free port when its own is taken', async
   t.equal(status, 200);
   t.match(text, /<title>lb<\/title>/);
   t.match(await get(`${page}readyz`), { status: 200, text: 'ready\n' });
-});
-
-t.test('there is no admin listener by default, and the demo can switch it off', async (t) => {
-  const server = await startFixtureServer({ name: 'plain' });
-  t.teardown(() => server.close());
-  for (const args of [
-    ['0', server.address],
-    ['0', '--admin', 'off'],
-  ]) {
-    const program = start(t, args, { cwd: t.testdir({}) });
-    await url(program);
-    await program.onStderr(/stop /);
-    t.notMatch(program.stderr, WATCH);
-    program.kill();
-  }
 });
 
 t.test('metrics, status and reload of a program that runs', async (t) => {
@@ -69,20 +53,4 @@ t.test('metrics, status and reload of a program that runs', async (t) => {
     name: 'plain',
     state: /up|unchecked/,
   });
-});
-
-t.test('a port in use is reported in one line', async (t) => {
-  const other = createServer().listen(0, '127.0.0.1');
-  t.teardown(() => other.close());
-  await once(other, 'listening');
-  const { port } = other.address() as AddressInfo;
-  const program = start(t, ['0', '127.0.0.1:9', '--admin', String(port)]);
-  t.equal(await program.end(), 1);
-  t.match(program.stderr, `lb: port ${port} is in use.`);
-});
-
-t.test('other machines only with a token', async (t) => {
-  const program = start(t, ['0', '127.0.0.1:9', '--admin', '0.0.0.0:0']);
-  t.equal(await program.end(), 1);
-  t.match(program.stderr, /admin\.listen: other machines reach 0\.0\.0\.0:0: it needs a token/);
 });

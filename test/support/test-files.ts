@@ -39,6 +39,7 @@ export const SLOW: readonly string[] = [
   'cli/healthcheck',
   'cli/inherited-sockets',
   'cli/key-help',
+  'cli/program-troubles',
   'cli/read-settings',
   'cli/reload',
   'cli/service-manager',
@@ -55,7 +56,7 @@ const LONGEST: readonly string[] = [
   'packaging/bundle',
   'resilience/upgrade',
   'compose/course',
-  'cli/program',
+  'cli/program-troubles',
   'compose/containers',
   'admin/page.',
   'cli/certificates',
@@ -66,8 +67,7 @@ const LONGEST: readonly string[] = [
   'balancer/stop',
   'cli/completion',
   'cli/reload',
-  'cli/admin',
-  'balancer/reload.',
+  'balancer/reload-at-size',
 ];
 
 /** The files that one run takes, in the order in which they are started. */

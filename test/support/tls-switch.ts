@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import type { TlsTerms } from '../../lib/net/tls-terms.js';
-import { makeTls, termsOf } from './tls.js';
 
 /**
  * With LB_TEST_TLS=1 the balancers of `startBalancer` listen with TLS, and those who connect to them speak it, so that a suite
@@ -27,8 +26,15 @@ let terms: Promise<TlsTerms> | null = null;
 /** What such a balancer goes by; null: the switch is off. */
 export function switchedTerms(): Promise<TlsTerms | null> {
   if (!OVER_TLS) return Promise.resolve(null);
-  terms ??= makeTls().then(({ choice }) => termsOf(choice));
+  terms ??= makeTerms();
   return terms;
+}
+
+/** What makes certificates is loaded when it is needed: it takes 0.3 s of a processor, which every file of tests would spend. */
+async function makeTerms(): Promise<TlsTerms> {
+  const { makeTls, termsOf } = await import('./tls.js');
+  const { choice } = await makeTls();
+  return termsOf(choice);
 }
 
 export function noteSwitched(port: number): void {
