@@ -12,8 +12,13 @@ export interface FleetLinkDeps {
   readonly onState: (state: LinkState) => void;
 }
 
-/** How soon it is said that Redis cannot be reached, after the start. */
+/** How soon it is said that Redis cannot be reached, once the client is loaded. */
 const FIRST_ANSWER_MS = 2000;
+/**
+ * Between two ticks no more than this counts as time that Redis had to answer: while the thread was busy, an answer that had
+ * come could not be read. Loading the client keeps it busy for up to 2 s on a machine with much to do.
+ */
+const MOST_TICK_MS = 200;
 /** A connection without any answer for so long is replaced. */
 const SILENCE_MS = 3000;
 /** So many good answers in a row, each a try apart, and what was lost is shared again: an answer of luck is none. */
@@ -33,6 +38,9 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
   /** Since when, in ms of the clock. */
   #since: number;
   #answeredAt: number;
+  /** When the last tick was, and how long Redis has had time for its first answer. */
+  #tickedAt: number;
+  #waitedMs = 0;
   #good = 0;
   /** So many good answers are needed while it is lost. */
   #needed = GOOD_ANSWERS;
@@ -53,6 +61,7 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
     this.#deps = deps;
     this.#since = deps.clock.now();
     this.#answeredAt = this.#since;
+    this.#tickedAt = this.#since;
   }
 
   get state(): LinkState {
@@ -61,6 +70,7 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
 
   use(client: RedisClient): void {
     this.#client = client;
+    this.#waitedMs = 0;
   }
 
   /** Why there is no connection. */
@@ -101,7 +111,9 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
   /** Called a few times each second. */
   tick(): void {
     const now = this.#deps.clock.now();
-    if (this.#state === 'connecting' && now - this.#since >= FIRST_ANSWER_MS)
+    this.#waitedMs += Math.min(now - this.#tickedAt, MOST_TICK_MS);
+    this.#tickedAt = now;
+    if (this.#state === 'connecting' && this.#waitedMs >= FIRST_ANSWER_MS)
       this.#lose(this.error || this.#connectError || 'no answer');
     if (this.#state === 'lost' && now - this.#answeredAt >= SILENCE_MS) {
       this.#answeredAt = now;

@@ -44,3 +44,47 @@ t.test('what fails while the node stops is not said to be a loss', async (t) => 
   t.equal(link.state, 'shared');
   t.strictSame(events, []);
 });
+
+t.test('time in which the thread was busy at the start is no silence of Redis', async (t) => {
+  const clock = new ManualClock();
+  const events: BalancerEvent[] = [];
+  const link = new FleetLink({
+    clock,
+    observer: { event: (event) => void events.push(event) },
+    onState: () => {},
+  });
+  const tick = (ms: number, times: number): void => {
+    for (let i = 0; i < times; i++) {
+      clock.advance(ms);
+      link.tick();
+    }
+  };
+  tick(50, 30);
+  clock.advance(4000);
+  link.use({ call: () => new Promise(() => {}), reconnect: () => {}, close: () => {} });
+  link.tick();
+  t.equal(link.state, 'connecting', 'the client was loaded for 4 s');
+  tick(50, 30);
+  tick(3000, 1);
+  t.equal(link.state, 'connecting', 'the thread did something else for 3 s');
+  tick(50, 4);
+  t.equal(link.state, 'lost', 'nobody has answered for 2 s');
+  t.same(events, [{ what: 'shared_lost', detail: 'no answer' }]);
+});
+
+t.test('a client that cannot be loaded is a loss after 2 s', async (t) => {
+  const clock = new ManualClock();
+  const events: BalancerEvent[] = [];
+  const link = new FleetLink({
+    clock,
+    observer: { event: (event) => void events.push(event) },
+    onState: () => {},
+  });
+  link.noteConnectError('Cannot find package');
+  for (let i = 0; i < 40; i++) {
+    t.equal(link.state, 'connecting');
+    clock.advance(50);
+    link.tick();
+  }
+  t.same(events, [{ what: 'shared_lost', detail: 'Cannot find package' }]);
+});
