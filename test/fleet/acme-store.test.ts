@@ -11,7 +11,7 @@ import { JumpClock } from '../tls/acme-rig.js';
 import { scratch } from '../tls/pebble.js';
 import { AcmeNode, StoreUser } from './acme-nodes.js';
 import { until } from './nodes.js';
-import { startCluster } from './redis-groups.js';
+import { type SentinelGroup, startCluster, startSentinelGroup } from './redis-groups.js';
 import { RedisServer, skipWithoutRedis } from './redis-server.js';
 
 t.setTimeout(180_000);
@@ -62,19 +62,33 @@ const KINDS: Record<string, (t: Test) => Promise<Pair>> = {
     const urls = servers.map(({ url }) => url);
     return nodesOf(t, servers[0] as RedisServer, urls, { cluster: true, user: 'lb', password: 's3cr3t' });
   },
+  'a Redis that sentinels tell of': async (t) => {
+    const { primary, url, terms } = await sentinels(t);
+    return nodesOf(t, primary, url, terms, '-a', terms.password);
+  },
 };
+
+/** A group of sentinels, and what settings say of it. */
+async function sentinels(
+  t: Test,
+): Promise<SentinelGroup & { url: string; terms: { sentinel: string; password: string } }> {
+  const group = await startSentinelGroup(t, 's3cr3t', 's3ntin3l');
+  const url = `redis://:s3ntin3l@127.0.0.1:${group.port}`;
+  return { ...group, url, terms: { sentinel: 'main', password: 's3cr3t' } };
+}
 
 async function nodesOf(
   t: Test,
   redis: RedisServer,
   url: string | readonly string[],
   terms: object,
+  ...access: string[]
 ): Promise<Pair> {
   const first = await AcmeNode.start(t, url, { terms });
   const second = await AcmeNode.start(t, url, { terms });
   const abandon = (): void => {
     first.stop();
-    redis.command('-c', 'PEXPIRE', `${PLACE}:lock`, '1');
+    redis.command(...access, '-c', 'PEXPIRE', `${PLACE}:lock`, '1');
   };
   const user = new StoreUser();
   return { one: first.open(scratch(t), user), other: second.open(scratch(t), user), abandon };

@@ -14,22 +14,29 @@ export interface SentinelGroup {
   readonly port: number;
 }
 
-/** The group is called `main`. Its servers ask for `password`, its sentinel for `sentinelPassword`. */
+/**
+ * The group is called `main`. Its servers ask for `password`, its sentinel for `sentinelPassword`; with `files` all of them
+ * speak TLS only, with each other too.
+ */
 export async function startSentinelGroup(
   t: Test,
   password: string,
   sentinelPassword: string,
+  files?: RedisCertificate,
 ): Promise<SentinelGroup> {
   const common = ['--requirepass', password, '--masterauth', password, '--repl-diskless-sync-delay', '0'];
-  const primary = await RedisServer.start(t, ...common);
-  const replica = await RedisServer.start(t, ...common, '--replicaof', `127.0.0.1 ${primary.port}`);
+  if (files !== undefined) common.push('--tls-replication', 'yes');
+  const start = (...terms: string[]): Promise<RedisServer> =>
+    files === undefined ? RedisServer.start(t, ...terms) : RedisServer.startTls(t, files, ...terms);
+  const primary = await start(...common);
+  const replica = await start(...common, '--replicaof', `127.0.0.1 ${primary.port}`);
   await until('the replica follows', () =>
     /connected_slaves:1[\s\S]*state=online/.test(primary.command('-a', password, 'INFO', 'replication')),
   );
   const port = await freePort();
   const file = join(primary.folder, 'sentinel.conf');
   const lines = [
-    `port ${port}`,
+    ...(files === undefined ? [`port ${port}`] : tlsLines(port, files)),
     'bind 127.0.0.1',
     `requirepass ${sentinelPassword}`,
     `sentinel monitor main 127.0.0.1 ${primary.port} 1`,
@@ -41,6 +48,19 @@ export async function startSentinelGroup(
   const sentinel = await started([file, '--sentinel'], '+slave');
   t.teardown(() => killed(sentinel));
   return { primary, replica, port };
+}
+
+/** For a sentinel that speaks TLS only, with the servers too. */
+function tlsLines(port: number, { cert, key, ca }: RedisCertificate): string[] {
+  return [
+    'port 0',
+    `tls-port ${port}`,
+    `tls-cert-file ${cert}`,
+    `tls-key-file ${key}`,
+    `tls-ca-cert-file ${ca}`,
+    'tls-auth-clients no',
+    'tls-replication yes',
+  ];
 }
 
 /** Three servers that have the slots of a cluster between them, without replicas; with `files` they speak TLS only. */

@@ -134,16 +134,35 @@ await t.test(
   },
 );
 
+/** Sentinels make another server the primary: nodes lose the one, and share through the other. */
+async function sharesOn(primary: RedisServer, nodes: readonly Started[]): Promise<void> {
+  await primary.kill();
+  await until('it is lost', () => nodes.every(({ balancer }) => sharedOf(balancer).state === 'lost'));
+  await untilShared(nodes);
+  for (const { balancer } of nodes) t.equal(events(balancer, 'shared_recovered').length, 1);
+}
+
 await t.test('all is shared through sentinels, and goes on with the next primary', { skip }, async (t) => {
   const { primary, port } = await startSentinelGroup(t, 's3cr3t', 's3ntin3l');
   const nodes = await sharesAll(t, [`redis://:s3ntin3l@127.0.0.1:${port}`], {
     sentinel: 'main',
     password: 's3cr3t',
   });
-  await primary.kill();
-  await until('it is lost', () => nodes.every(({ balancer }) => sharedOf(balancer).state === 'lost'));
+  await sharesOn(primary, nodes);
+});
+
+await t.test('sentinels with TLS: they and their servers have the same authority', { skip }, async (t) => {
+  const files = await certificate(t, '127.0.0.1');
+  const { primary, port } = await startSentinelGroup(t, 's3cr3t', 's3ntin3l', files);
+  const terms = { sentinel: 'main', password: 's3cr3t', ca: files.ca };
+  const url = `rediss://:s3ntin3l@127.0.0.1:${port}`;
+  const nodes = (await startNodes(t, 2, url, settings, terms)) as Started[];
   await untilShared(nodes);
-  for (const { balancer } of nodes) t.equal(events(balancer, 'shared_recovered').length, 1);
+  const [refused] = (await startNodes(t, 1, url, settings, { ...terms, ca: undefined })) as [Started];
+  await sharesOn(primary, nodes);
+  await until('it says why', () => /unreachable/.test(sharedOf(refused.balancer).error));
+  t.not(sharedOf(refused.balancer).state, 'shared');
+  t.match(sharedOf(refused.balancer).error, /sentinels are unreachable/);
 });
 
 nothingIsLeft(t);

@@ -18,6 +18,7 @@ export const SLOW: readonly string[] = [
   'balancer/acme',
   'fleet/acme',
   'fleet/link',
+  'fleet/redis-kinds',
   'fleet/shared',
   'tls/acme',
   // Ten thousand hosts, hundreds of clients, megabytes that nobody reads.
