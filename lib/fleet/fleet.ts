@@ -18,8 +18,9 @@ export const ROUND_MS = 50;
 /** ms between two signs of life; while Redis is lost, between two tries. */
 const BEAT_MS = 1000;
 const TRY_MS = 250;
-/** ms between two looks at bans and sticky values. */
+/** ms between two looks at sticky values, and at bans: those of this node do not wait for a look. */
 const SPREAD_MS = 200;
+const BANS_MS = 400;
 /** Over so many ms it is measured how much a node is asked for. */
 const RATE_MS = 5000;
 /** How long a node that stops waits for Redis, in ms, whatever `timeout` is. */
@@ -71,6 +72,7 @@ export class Fleet {
   #stopped = false;
   #beatAt = 0;
   #spreadAt = 0;
+  #bansAt = 0;
   #isBeating = false;
   /** Requests per second, of the last seconds. */
   #rate = 0;
@@ -165,16 +167,19 @@ export class Fleet {
     const { client, firewall } = event;
     this.#bans.note({ client, firewall, forMs: event.what === 'banned' ? event.forMs : 0 });
     // Without waiting for the next look.
-    this.#spreadAt = 0;
+    this.#bansAt = 0;
   }
 
   /** What fails is noted by the link, which ends the sharing. */
   #round(now: number): void {
     const ignore = (): void => {};
     this.#keeper.round(now).catch(ignore);
+    if (now >= this.#bansAt) {
+      this.#bansAt = now + BANS_MS;
+      this.#bans.round().catch(ignore);
+    }
     if (now < this.#spreadAt) return;
     this.#spreadAt = now + SPREAD_MS;
-    this.#bans.round().catch(ignore);
     this.acme.round().catch(ignore);
     this.#bindings.round(now).catch(ignore);
   }

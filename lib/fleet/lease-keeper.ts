@@ -6,6 +6,12 @@ import { COOL_MS, type HotKey, type LeaseAnswer, type LeaseAsk, type LeaseBank }
 
 /** Tokens are held for the use of so long, in ms: two rounds. */
 const HORIZON_MS = 100;
+/**
+ * Where so much is left for everybody that the limit is far, for the use of so long: each fourth round asks. It is far when
+ * so many times as many tokens are left.
+ */
+const FAR_HORIZON_MS = 400;
+const FAR = 40;
 /** Without anything to ask, hot keys are asked for this often. */
 const LOOK_MS = 200;
 /** A key without a request for so long gives back what it holds. */
@@ -40,6 +46,8 @@ interface Lease {
   isWanted: boolean;
   /** Tokens that may be spent and charged later. */
   credit: number;
+  /** Tokens that were left for everybody when the bank last answered. */
+  left: number;
   /** Until then it is shared, in ms of the clock. */
   hotUntil: number;
 }
@@ -55,7 +63,7 @@ interface Asked {
  * the share on every node costs nothing: the bucket of this node, which fills with the node's share of the rate, decides
  * alone. As soon as one node needs more, all nodes that have the key lease: what they spend is taken from one bucket.
  *
- * A node holds the tokens for its own use in two rounds. It may spend a few on credit, its share of the burst, as long as
+ * A node holds the tokens for its own use in two rounds, or in eight as long as the limit is far. It may spend a few on credit, its share of the burst, as long as
  * there were some left for everybody; they are charged in the next round. So what all nodes let through is what the one
  * bucket lets through, plus what they hold.
  */
@@ -144,6 +152,7 @@ export class LeaseKeeper {
       askedAt: Number.NEGATIVE_INFINITY,
       isWanted: isOwn,
       credit: 0,
+      left: 0,
       hotUntil: now + COOL_MS,
     };
     lease.credit = this.#share(lease);
@@ -211,10 +220,12 @@ export class LeaseKeeper {
   }
 
   /** Tokens to hold; below 1 it is used so seldom that it holds none. */
-  #target({ rate, usedAt }: Lease, now: number, elapsed: number): number {
+  #target({ rate, usedAt, left }: Lease, now: number, elapsed: number): number {
     if (now - usedAt >= IDLE_MS) return 0;
     const target = rate * Math.max(HORIZON_MS, 2 * elapsed);
-    return target < 1 ? 0 : Math.ceil(target);
+    if (target < 1) return 0;
+    const farTarget = rate * FAR_HORIZON_MS;
+    return Math.ceil(left >= FAR * farTarget ? Math.max(target, farTarget) : target);
   }
 
   /** Tokens to ask for now; below 0: to give back. */
@@ -260,6 +271,7 @@ export class LeaseKeeper {
 
   #settle({ lease, ask }: Asked, { granted, left }: LeaseAnswer): void {
     this.#leases.add(lease.number, ask.owed + granted);
+    lease.left = left;
     lease.credit = Math.min(left, Math.max(SELDOM_CREDIT, this.#share(lease)));
     this.#leases.setCredit(lease.number, lease.credit);
     this.leased += ask.owed + granted;

@@ -26,7 +26,7 @@ class Fleet {
   }
 
   /** Returns how many requests passed at each node; `rates`: requests a second to each. */
-  async run(ms: number, rates: readonly number[], key = 'client'): Promise<number[]> {
+  async run(ms: number, rates: readonly number[], key = 'client', terms = TERMS): Promise<number[]> {
     const passed = this.nodes.map(() => 0);
     const end = this.now + ms;
     for (; this.now < end; this.now++) {
@@ -37,7 +37,7 @@ class Fleet {
         const rate = rates[index] ?? 0;
         const due = Math.floor(((this.now + 1) * rate) / 1000) - Math.floor((this.now * rate) / 1000);
         for (let i = 0; i < due; i++)
-          if (node.take(hash.ofText(key), TERMS, this.now)) passed[index] = (passed[index] as number) + 1;
+          if (node.take(hash.ofText(key), terms, this.now)) passed[index] = (passed[index] as number) + 1;
       }
     }
     return passed;
@@ -119,6 +119,23 @@ t.test('a key that rests is no longer leased, and what was held is given back', 
   t.equal(passed, 90);
   t.equal(fleet.bank.keys, before);
 });
+
+t.test(
+  'a key whose limit is far is asked for seldom, and none the less exactly when it comes near',
+  async (t) => {
+    const fleet = new Fleet(3);
+    // 6,000 a minute: 300 requests a second use up what is left within half a minute.
+    const terms = { interval: 10, depth: 60_000 };
+    await fleet.run(2000, [40, 20, 5], 'client', terms);
+    fleet.bank.calls = 0;
+    await fleet.run(5000, [40, 20, 5], 'client', terms);
+    const calls = fleet.bank.calls / 5 / 3;
+    t.ok(calls <= 6, `${calls} calls a second and node, as without a lease`);
+    await fleet.run(10_000, [2000, 600, 200], 'client', terms);
+    const passed = sum(await fleet.run(5000, [2000, 600, 200], 'client', terms));
+    t.ok(Math.abs(passed - 500) <= 25, `${passed} of 500 when nothing is left`);
+  },
+);
 
 t.test('nodes that have lost Redis let through the limit together, each its share', async (t) => {
   const fleet = new Fleet(3);
