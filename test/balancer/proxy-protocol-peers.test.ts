@@ -5,7 +5,7 @@ import * as tls from 'node:tls';
 import t, { type Test } from 'tap';
 import { atOnce } from '../../lib/base/slices.js';
 import type { Settings } from '../../lib/config/settings.js';
-import { type Started, startBalancer } from '../support/balancer.js';
+import { type Started, startBalancer, untilCollected } from '../support/balancer.js';
 import { TestAuthority, writeCertificate } from '../support/certificates.js';
 import { RawClient } from '../support/client.js';
 import { freePort, startDaemon, unlessInstalled } from '../support/daemon.js';
@@ -254,7 +254,7 @@ t.test('a front that sends no header is not served', withHaproxy, async (t) => {
   asking.send(GET);
   t.equal(await asking.toEnd(), '');
   asking.destroy();
-  t.ok((counts(balancer).missing ?? 0) > 0);
+  await untilCollected(balancer.balancer, () => (counts(balancer).missing ?? 0) > 0);
 });
 
 for (const version of ['v1', 'v2'] as const) {

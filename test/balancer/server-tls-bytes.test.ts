@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { RawConnection, Script } from '../../fixtures/raw-server.js';
 import type { SocketMode } from '../../lib/net/transport.js';
-import { type Started, startBalancer } from '../support/balancer.js';
+import { type Started, startBalancer, untilCollected } from '../support/balancer.js';
 import { TestAuthority } from '../support/certificates.js';
 import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
@@ -142,7 +142,7 @@ for (const sockets of MEANS) {
       t.equal((await client.response()).body, 'ok');
     }
     t.equal(server.accepted, 2);
-    t.ok((balancer.status().servers[0]?.totals.unsolicited ?? 0) > 0);
+    await untilCollected(balancer, () => (balancer.status().servers[0]?.totals.unsolicited ?? 0) > 0);
   });
 
   t.test(`${sockets}: a server that resets within its answer fails as over TCP`, async (t) => {

@@ -10,6 +10,7 @@ import type { RawClient } from '../support/client.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { ask, type NamedOrigin, namedOrigins } from '../support/named-origins.js';
 import { deadAddress, field, origin } from '../support/origin.js';
+import { oneThread } from '../support/thread-switch.js';
 import { OVER_TLS, SECURE, unlessTls } from '../support/tls-switch.js';
 
 const SECRET = 'a secret of ours';
@@ -26,14 +27,19 @@ type Settings = Parameters<typeof startBalancer>[1];
 async function startSticky(
   t: Test,
   settings: Settings = {},
+  options: Parameters<typeof startBalancer>[2] = {},
 ): Promise<Started & { origins: NamedOrigin[]; settings: Settings }> {
   const origins = await namedOrigins(t, 'a', 'b', 'c');
   const all = { servers: listed(origins), sticky: { cookie: 'lb', secret: SECRET }, ...settings };
-  return { ...(await startBalancer(t, all)), origins, settings: all };
+  return { ...(await startBalancer(t, all, options)), origins, settings: all };
 }
 
 t.test('the first answer sets the cookie, and the client stays with its server', async (t) => {
-  const { connect, origins } = await startSticky(t);
+  const { connect, origins } = await startSticky(
+    t,
+    {},
+    oneThread('each thread begins round robin at another turn'),
+  );
   const [one, two] = [await connect(), await connect()];
   const first = await ask(one);
   t.equal(first.server, 'a');
@@ -146,18 +152,22 @@ t.test(
       return seen;
     };
     balancer.setAvailability('b', 'draining');
+    await balancer.settled();
     t.match(await ask(client, '/', cookie), { server: 'b', setCookie: '' }, 'draining');
     t.strictSame(await others(), new Set(['a', 'c']));
     balancer.setAvailability('b', 'ready');
     balancer.setWeight('b', 0);
+    await balancer.settled();
     t.match(await ask(client, '/', cookie), { server: 'b', setCookie: '' }, 'weight 0');
     t.strictSame(await others(), new Set(['a', 'c']));
     balancer.setWeight('b', 1);
     balancer.setAvailability('b', 'maintenance');
+    await balancer.settled();
     const moved = await ask(client, '/', cookie);
     t.not(moved.server, 'b');
     t.match(moved.setCookie, `lb=${tokenOf(moved.server)};`);
     balancer.setAvailability('b', 'ready');
+    await balancer.settled();
     t.equal((await others()).size, 3);
   },
 );
@@ -182,17 +192,21 @@ for (const [how, sticky] of [
     const home = await visit();
     t.match(home, /^[ab]$/);
     for (const name of ['a', 'b']) balancer.setAvailability(name, 'maintenance');
+    await balancer.settled();
     t.strictSame(
       [await visit(), await visit()],
       ['c', 'c'],
       'the backup serves the client while no other server can',
     );
     balancer.setAvailability('b', 'draining');
+    await balancer.settled();
     t.equal(await visit(), 'c', 'a draining server gets no new clients');
     balancer.setAvailability('a', 'ready');
+    await balancer.settled();
     t.strictSame([await visit(), await visit()], ['a', 'a'], 'the other servers are back');
     await a.server.close();
     balancer.setAvailability('b', 'maintenance');
+    await balancer.settled();
     t.equal(await visit(), 'c', 'a request that has tried all other servers still gets the backup');
   });
 }
@@ -253,6 +267,7 @@ t.test('sticky by header: bound clients stay while the server drains, and no new
   for (const how of ['draining', 'weight 0'] as const) {
     if (how === 'draining') balancer.setAvailability('b', 'draining');
     else balancer.setWeight('b', 0);
+    await balancer.settled();
     t.strictSame(await homesOf(client), before, how);
     const elsewhere = await homesOf(client, strangers);
     t.notOk(elsewhere.includes('b'), how);
@@ -267,6 +282,7 @@ t.test('sticky by header: bound clients stay while the server drains, and no new
     t.strictSame(await homesOf(client), before, 'also over a reload');
     balancer.setAvailability('b', 'ready');
     balancer.setWeight('b', 1);
+    await balancer.settled();
     t.strictSame(
       await homesOf(client, strangers),
       elsewhere,
@@ -293,13 +309,16 @@ t.test(
     const client = await connect();
     const before = await homesOf(client);
     balancer.setAvailability('b', 'draining');
+    await balancer.settled();
     t.strictSame(await homesOf(client), before);
     balancer.setAvailability('b', 'maintenance');
+    await balancer.settled();
     const without = await homesOf(client);
     t.notOk(without.includes('b'));
     for (const [i, home] of before.entries()) if (home !== 'b') t.equal(without[i], home);
     for (const state of ['draining', 'ready'] as const) {
       balancer.setAvailability('b', state);
+      await balancer.settled();
       t.strictSame(await homesOf(client), without, state);
     }
   },
@@ -317,6 +336,7 @@ t.test('sticky by header: a value that is not seen for expire is forgotten, with
     const client = await connect();
     const before = await homesOf(client);
     balancer.setAvailability('b', 'draining');
+    await balancer.settled();
     clock.advance(40_000);
     const meanwhile = await homesOf(client);
     clock.advance(40_000);
@@ -333,6 +353,7 @@ t.test('lb explain shows the server that a client is bound to while it drains', 
   const client = await connect();
   const before = await homesOf(client);
   balancer.setAvailability('b', 'draining');
+  await balancer.settled();
   const standings = (): ServerStanding[] =>
     balancer.config.groups[0]?.servers.map((server) => ({
       ...server,
@@ -360,12 +381,15 @@ t.test('while a server drains the status counts the clients bound to it', async 
   const homes = await homesOf(await byValue.connect());
   t.equal(boundTo(byValue.balancer, 'b'), 0, 'bound clients are counted only on draining servers');
   byValue.balancer.setAvailability('b', 'draining');
+  await byValue.balancer.settled();
   t.equal(boundTo(byValue.balancer, 'b'), homes.filter((home) => home === 'b').length);
   byValue.balancer.setAvailability('b', 'maintenance');
+  await byValue.balancer.settled();
   t.equal(boundTo(byValue.balancer, 'b'), 0);
   const byCookie = await startSticky(t);
   const client = await byCookie.connect();
   byCookie.balancer.setWeight('b', 0);
+  await byCookie.balancer.settled();
   await ask(client);
   t.equal(boundTo(byCookie.balancer, 'b'), 0);
   for (let i = 0; i < 2; i++) await ask(client, '/', `Cookie: lb=${tokenOf('b')}\r\n`);
@@ -425,6 +449,7 @@ t.test("sticky by client address uses the client's address, not the proxy's", as
   const before = await homes();
   t.equal(new Set(before).size, 3);
   balancer.setAvailability('b', 'draining');
+  await balancer.settled();
   t.strictSame(await homes(), before);
 });
 

@@ -8,6 +8,7 @@ import type { Balancer } from '../../lib/control/balancer-contract.js';
 import type { TlsTerms } from '../../lib/net/tls-terms.js';
 import type { SocketMode } from '../../lib/net/transport.js';
 import { RawClient } from './client.js';
+import { PATIENCE_MS, turns } from './loop-ticks.js';
 import { ManualClock } from './manual-clock.js';
 import { SWITCHED_WORKERS } from './thread-switch.js';
 import { noteSwitched, switchedTerms } from './tls-switch.js';
@@ -169,6 +170,16 @@ export interface Started {
   /** Time, when it was started with `manual: true`; advancing it is the only way a deadline passes. */
   readonly clock: ManualClock;
   connect(): Promise<RawClient>;
+}
+
+/** Waits until `condition` holds of the figures. With several threads those of each are collected, which takes a moment. */
+export async function untilCollected(balancer: Balancer, condition: () => boolean): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  while (!condition()) {
+    await balancer.collectFigures();
+    await turns(1);
+    if (performance.now() > end) throw new Error(`not within ${PATIENCE_MS / 1000} s: ${condition}`);
+  }
 }
 
 /**

@@ -7,7 +7,7 @@ export async function turns(count = 12): Promise<void> {
 }
 
 /** How long a test waits for something to happen, ms: far longer than it takes on a busy machine. */
-const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 30_000;
 /** So often the event loop goes round without a rest: what happens in this process has happened by then. */
 const BUSY_TURNS = 1000;
 
