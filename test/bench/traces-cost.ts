@@ -2,7 +2,7 @@
  * What tracing costs: processor time per request (user and system, all threads) of a balancer without tracing, and of the
  * same with 1 % and with all traces recorded and sent, in turn under the first row's load. Needs wrk.
  *
- *     node dist/test/bench/traces-cost.js          five rounds of four seconds each: under two minutes
+ *     node dist/test/bench/traces-cost.js          five rounds of four seconds each: under three minutes
  *     PAIRS=15 SECONDS=8 node dist/test/bench/traces-cost.js
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -21,8 +21,12 @@ import { workTrial } from './trial.js';
 
 const PAIRS = Number(process.env.PAIRS ?? 5);
 const SECONDS = Number(process.env.SECONDS ?? 4);
-/** Time for the compiler, before anything is counted. */
-const WARM_SECONDS = 3;
+/** Requests before anything is counted: code is compiled after so many calls, and a busy machine answers few in a second. */
+const WARM_REQUESTS = 60_000;
+/** The longest time for them. */
+const MOST_WARM_SECONDS = 30;
+/** So often it is looked whether there were enough. */
+const WARM_STEP_SECONDS = 3;
 
 /** A share of traces that is recorded, and how many times the cost without tracing it may cost. */
 interface Variant {
@@ -125,7 +129,17 @@ async function compare(
 ): Promise<readonly (readonly number[])[]> {
   const load = ROWS[0]?.load as RequestLoad;
   const peers = [plain, ...traced];
-  for (const peer of peers) await workTrial(load, peer, core, WARM_SECONDS, folder);
+  for (const peer of peers) {
+    let requests = 0;
+    for (let s = 0; s < MOST_WARM_SECONDS && requests < WARM_REQUESTS; s += WARM_STEP_SECONDS) {
+      const { work } = await workTrial(load, peer, core, WARM_STEP_SECONDS, folder);
+      requests += (work?.perSecond ?? 0) * WARM_STEP_SECONDS;
+    }
+    if (requests < WARM_REQUESTS)
+      process.stdout.write(
+        `${peer.name} is not warm after ${Math.round(requests)} requests: the machine is busy\n`,
+      );
+  }
   const ratios: number[][] = traced.map(() => []);
   for (let round = 0; round < PAIRS; round++) {
     const costs = new Map<RunningPeer, number>();
