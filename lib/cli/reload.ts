@@ -138,7 +138,7 @@ export class Reload {
 
   async #reloadCertificates(): Promise<void> {
     try {
-      // The console tells of it by the events.
+      // The console learns of it from the events.
       await this.#balancer.reloadCertificates();
     } catch (error) {
       this.#consoleLog.say(error instanceof Error ? error.message : String(error));

@@ -148,7 +148,7 @@ export class DesiredServers {
     if (called === name) this.#added.remove(name, group);
     if (called === undefined || called === name) return;
     names.add(called);
-    dropped.push(`${called} was added while running, and is dropped: ${source} tells of ${address.text}`);
+    dropped.push(`${called} was added while running, and is dropped: ${source} reports ${address.text}`);
     this.#added.remove(called);
   }
 

@@ -228,7 +228,7 @@ function isUndecided({ servers }: ServerGroup, wasChecked: (server: EngineServer
 
 /** What keeps the servers of a group from new requests: `a is down, b is draining and 3 more`. */
 export function whyDown({ servers }: ServerGroup): string {
-  if (servers.length === 0) return 'no source has told of a server';
+  if (servers.length === 0) return 'no source has reported a server';
   const named = servers.slice(0, MOST_REASONS).map(({ name, obstacle }) => `${name} ${TEXTS[obstacle]}`);
   const more = servers.length - named.length;
   return `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;

@@ -244,7 +244,7 @@ export class ServerRegistry implements Operations {
       this.#replay({ what: 'forget', names: expired });
       const [first = '', ...more] = expired;
       const of = more.length === 0 ? first : `${first} and ${more.length} more servers`;
-      const message = `what was changed of ${of} is forgotten: no source has told of them for long`;
+      const message = `changes to ${of} are forgotten: no source has reported them for too long`;
       this.#observer.event?.({ what: 'warning', message });
     }
     if (isChanged) this.#keepChanges();

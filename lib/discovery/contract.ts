@@ -7,7 +7,7 @@ import type { SourceConfig } from '../config/types.js';
  *
  * A source only asks and tells; `Provider` has the rules that all kinds share:
  *
- * - A source tells of all its servers at once, as plain data. The list is checked and compared: an order that changes is
+ * - A source reports all its servers at once, as plain data. The list is checked and compared: an order that changes is
  *   no change.
  * - After an error the last good list stays in force, and the source is asked again: after 1 s, then after twice as long
  *   each time, up to a minute. No error makes a list shorter.
@@ -43,7 +43,7 @@ export interface SourceListener {
   onFailed(reason: string): void;
 }
 
-/** A server that a source tells of; null: what the entry in the settings file says. Plain data. */
+/** A server that a source reports; null: what the entry in the settings file says. Plain data. */
 export interface DiscoveredServer {
   /** `host:port`, `[v6]:port` or `unix:/path`. */
   readonly address: string;

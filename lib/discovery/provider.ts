@@ -141,7 +141,7 @@ export class Provider implements SourceListener, DeadlineOwner {
       return true;
     }
     this.#isAsking = false;
-    this.#error = 'it told of no server: asked again before that is taken over';
+    this.#error = 'it reported no servers: it is asked again before this is taken over';
     this.#deadline.arm(CONFIRM - (now - this.#emptySince) + LEAST_PAUSE);
     return false;
   }

@@ -233,7 +233,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
     if (server === null) {
       const failure = this.#lastFailure ?? FAILURES.no_server;
       if (this.#mayHold(failure)) return;
-      const detail = this.#isEmpty ? 'no source has told of a server' : this.#lastDetail;
+      const detail = this.#isEmpty ? 'no source has reported a server' : this.#lastDetail;
       this.#giveUp(this.#asTold(failure), detail);
       return;
     }

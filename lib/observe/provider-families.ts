@@ -25,7 +25,7 @@ export function providerFamilies(live: () => readonly LiveProvider[]): readonly 
   return [
     gauge(
       'lb_provider_servers',
-      'Servers that the source has told of.',
+      'Servers that the source has reported.',
       each(({ servers }) => servers),
     ),
     gauge(

@@ -10,7 +10,7 @@ import type { SuccessCounts } from '../shared/success-counts.js';
 import type { BadOutcome, FailedConnect, ServerHealthState, ServerReports } from './messages.js';
 
 /**
- * Collects what an engine tells of its servers, and posts it at the end of the event-loop tick. Successes are only counted,
+ * Collects what an engine reports about its servers, and posts it at the end of the event-loop tick. Successes are only counted,
  * in memory that the control plane sees.
  */
 export class ServerReporter {

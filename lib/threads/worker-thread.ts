@@ -9,7 +9,7 @@ export class ThreadEnded extends Error {}
 
 /** What is told of a thread. */
 export interface ThreadListener {
-  /** What an engine tells of its servers. */
+  /** What an engine reports about its servers. */
   onServerReports(thread: WorkerThread, reports: ServerReports): void;
   /** The thread has ended; `reason`: why, in a few words. */
   onEnd(thread: WorkerThread, reason: string): void;

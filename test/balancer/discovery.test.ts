@@ -115,13 +115,13 @@ t.test('a broken file changes nothing, an empty one has to stay empty', async (t
   file.write(a);
   await until(() => provider()?.state === 'current');
   file.write();
-  await until(() => /told of no server/.test(provider()?.error ?? ''));
+  await until(() => /reported no servers/.test(provider()?.error ?? ''));
   t.equal(await who(balancer, client), 'a');
   await until(() => provider()?.servers === 0);
   t.equal(await who(balancer, client), '503');
   await seen.when(({ requests }) => requests.at(-1)?.status === 503);
-  t.match(seen.requests.at(-1), { reason: 'no_server', detail: 'no source has told of a server' });
-  t.match(balancer.readyReasons, ['default has no usable server: no source has told of a server']);
+  t.match(seen.requests.at(-1), { reason: 'no_server', detail: 'no source has reported a server' });
+  t.match(balancer.readyReasons, ['default has no usable server: no source has reported a server']);
   file.write(a);
   await until(() => provider()?.servers === 1);
   t.equal(await who(balancer, client), 'a');
@@ -263,21 +263,22 @@ t.test(
   },
 );
 
-t.test('changes of servers that a source tells of survive a restart, before it has answered', async (t) => {
+t.test('changes of servers that a source reports survive a restart, before it has answered', async (t) => {
   const [a, b, c] = (await namedOrigins(t, 'a', 'b', 'c')) as [NamedOrigin, NamedOrigin, NamedOrigin];
   const file = targetsFile(t);
   file.write(a, b, c);
-  const config = createConfig({
-    listen: '127.0.0.1:0',
-    health_check: false,
-    servers: [{ file: file.path }],
-    timeouts: { discovery: '100ms' },
-  });
+  const config = (patience: string) =>
+    createConfig({
+      listen: '127.0.0.1:0',
+      health_check: false,
+      servers: [{ file: file.path }],
+      timeouts: { discovery: patience },
+    });
   let kept = '';
   const keep = (changes: Changes): void => {
     kept = writeChanges(changes);
   };
-  const one = createBalancer(config, {}, { ...SWITCHED, store: { changes: null, keep } });
+  const one = createBalancer(config('10s'), {}, { ...SWITCHED, store: { changes: null, keep } });
   t.teardown(() => one.stop());
   await one.start();
   one.setAvailability(a.address, 'draining');
@@ -286,7 +287,11 @@ t.test('changes of servers that a source tells of survive a restart, before it h
   const { drift } = one.status().config;
   one.stop();
   rmSync(file.path);
-  const two = createBalancer(config, {}, { ...SWITCHED, store: { changes: readChanges(kept), keep } });
+  const two = createBalancer(
+    config('100ms'),
+    {},
+    { ...SWITCHED, store: { changes: readChanges(kept), keep } },
+  );
   t.teardown(() => two.stop());
   await two.start();
   t.same(two.status().servers, []);

@@ -248,7 +248,7 @@ for (const kind of Object.keys(REGISTRIES) as SourceConfig['kind'][]) {
     await providers.firstAnswers(30_000);
     providers.install(sources);
     registry.set();
-    await until(() => status()?.error.includes('told of no server') === true);
+    await until(() => status()?.error.includes('reported no servers') === true);
     t.equal(status()?.servers, 1);
     await until(() => told.length === 2);
     t.equal(told[1], '');

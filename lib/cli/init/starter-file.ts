@@ -79,7 +79,7 @@ function algorithmBlock({ algorithm }: StarterAnswers): string {
 
 function later({ hosts }: StarterAnswers): string {
   const [host = 'www.example.com'] = hosts.map((name) => name.replace(/^\*/, 'www'));
-  return `# A client stays with the server that it got first, by its address; "lb help sticky" tells of cookies.
+  return `# A client stays with the server that it got first, by its address; "lb help sticky" explains cookies.
 #sticky: { client_ip: true }
 
 # How long each stage may take; in-flight requests have "drain" to finish when lb stops.

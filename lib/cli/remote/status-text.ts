@@ -72,7 +72,7 @@ function routesDown({ routes, started_at, uptime_ms }: StatusView, paint: Paint)
   for (const { name, down_since: since, servers } of routes) {
     if (since === null || ++count > MOST_NAMED) continue;
     const states = servers.slice(0, MOST_NAMED).map((server) => `${server.name} ${server.state}`);
-    const why = states.length === 0 ? 'no source has told of a server' : states.join(', ');
+    const why = states.length === 0 ? 'no source has reported a server' : states.join(', ');
     const text = `${name} for ${age(now - since)} (${why})`;
     lines.push(`${paint.red('no server takes requests of')} ${escapeForScreen(text)}`);
   }

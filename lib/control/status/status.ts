@@ -148,7 +148,7 @@ export interface ServerStatus {
   readonly latency: Latency;
   /** Its share of all requests of the last minute, from 0 to 1. */
   readonly share: number;
-  /** Is it listed in the file? Otherwise a source told of it, or it was added while running. */
+  /** Is it listed in the file? Otherwise a source reported it, or it was added while running. */
   readonly fromFile: boolean;
   /** The source that told of it, as people write it; empty when none did. */
   readonly source: string;

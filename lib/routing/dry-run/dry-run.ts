@@ -245,7 +245,7 @@ export class DryRun {
         kind: 'refused',
         reason: 'no_server',
         status: 503,
-        detail: servers.length === 0 ? 'no source has told of a server' : '',
+        detail: servers.length === 0 ? 'no source has reported a server' : '',
         atAccept: false,
         route,
       };

@@ -159,7 +159,7 @@ t.test('a route without a server and the errors of servers stand out in the stat
   subject.servers.splice(0);
   t.match(
     (await lb('status')).stdout,
-    /no server takes requests of default for 5 s \(no source has told of a server\)\n/,
+    /no server takes requests of default for 5 s \(no source has reported a server\)\n/,
   );
 });
 
