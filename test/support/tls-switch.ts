@@ -30,7 +30,7 @@ export function switchedTerms(): Promise<TlsTerms | null> {
   return terms;
 }
 
-/** What makes certificates is loaded when it is needed: it takes 0.3 s of a processor, which every file of tests would spend. */
+/** What makes certificates is loaded when it is needed: it takes 0.14 s of a processor, which every file would spend. */
 async function makeTerms(): Promise<TlsTerms> {
   const { makeTls, termsOf } = await import('./tls.js');
   const { choice } = await makeTls();
