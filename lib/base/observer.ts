@@ -203,14 +203,14 @@ export type BalancerEvent =
       readonly isFirst: boolean;
     }
   | { readonly what: 'resolve_failed'; readonly host: string; readonly detail: string }
-  /** A source of servers told of others than before. `source`: as people write it. `came`, `left`: names of servers. */
+  /** A source of servers reported others than before. `source`: as people write it. `came`, `left`: names of servers. */
   | {
       readonly what: 'discovered';
       readonly source: string;
       readonly came: readonly string[];
       readonly left: readonly string[];
     }
-  /** A source of servers can't be asked, or its answer can't be used. `servers`: how many that it told of before stay in force. */
+  /** A source of servers can't be asked, or its answer can't be used. `servers`: how many that it reported before stay in force. */
   | {
       readonly what: 'source_failed';
       readonly source: string;

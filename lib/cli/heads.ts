@@ -2,10 +2,9 @@ import { escapeForScreen, shownTarget } from '../observe/escape.js';
 import { shownFieldValue } from '../observe/shown-field.js';
 
 /**
- * A head as sent or received, each line after a mark, as curl -v shows it: `>` what the client sent, `>>` what its server got, `<` the
- * response. Control bytes are escaped;
- * credentials and the values of cookies are masked, because others may see the terminal, and with `masksAddresses` the
- * addresses of clients.
+ * A head as sent or received, each line after a mark, as curl -v shows it: `>` what the client sent, `>>` what its server
+ * got, `<` the response. Control bytes are escaped; credentials and the values of cookies are masked, because others may see
+ * the terminal, and with `masksAddresses` the addresses of clients.
  */
 export function renderHead(head: string, mark: '>' | '>>' | '<', masksAddresses = false): string {
   const lines = head.split(/\r?\n/);

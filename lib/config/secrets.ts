@@ -13,11 +13,11 @@ const USERINFO = /:\/\/[^\s/?#"']*@/g;
 /** `name=value` of a query. */
 const PARAMETER = /([?&])([^=&\s"'?#]+)=[^&\s"'#]*/g;
 /**
- * `name: value` of a line of YAML, in block or flow style, the name and the value quoted or not. A name is taken from its first
- * letter on. Of a list there is only its beginning.
+ * `name: value` of a line of YAML, in block or flow style, the name and the value quoted or not; after a quoted name, as in JSON,
+ * the colon needs no blank. A name is taken from its first letter on. Of a list there is only its beginning.
  */
 const PAIR =
-  /(["']?)(?<![\w.-])([\w.-]+)\1(\s*:\s+|=)("[^"\\]*(?:\\.[^"\\]*)*"?|'[^']*(?:''[^']*)*'?|\[|[^\s,{}[\]"'][^,{}[\]]*)/g;
+  /(["']?)(?<![\w.-])([\w.-]+)\1(\s*:\s+|(?<=["'])\s*:|=)("[^"\\]*(?:\\.[^"\\]*)*"?|'[^']*(?:''[^']*)*'?|\[|[^\s,{}[\]"'][^,{}[\]]*)/g;
 
 /** Does a setting, field, cookie or parameter of this name hold a secret? */
 export function isSecretName(name: string): boolean {
@@ -75,13 +75,25 @@ function blotPairs(text: string): string {
     if (!isSecretSetting(name) || isReference) continue;
     const start = found.index + all.length - value.length;
     let end = start + value.length;
-    if (value === '[') {
-      const last = text.indexOf(']', end);
-      end = last === -1 ? text.length : last + 1;
-    }
+    if (value === '[') end = endOfList(text, end);
     blotted += text.slice(position, start) + blot(text.slice(start, end));
     position = end;
     pair.lastIndex = end;
   }
   return blotted + text.slice(position);
+}
+
+/** What decides where a list ends: brackets, and quoted texts, which may have brackets in them. */
+const LIST_PART = /"[^"\\]*(?:\\.[^"\\]*)*"?|'[^']*(?:''[^']*)*'?|[[\]]/g;
+
+/** Where the list ends that has begun before `start`: after its bracket, or at the end of the text if it has none. */
+function endOfList(text: string, start: number): number {
+  const part = new RegExp(LIST_PART);
+  part.lastIndex = start;
+  let depth = 1;
+  for (let found = part.exec(text); found !== null; found = part.exec(text)) {
+    if (found[0] === '[') depth++;
+    else if (found[0] === ']' && --depth === 0) return part.lastIndex;
+  }
+  return text.length;
 }

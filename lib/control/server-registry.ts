@@ -244,7 +244,8 @@ export class ServerRegistry implements Operations {
       this.#replay({ what: 'forget', names: expired });
       const [first = '', ...more] = expired;
       const of = more.length === 0 ? first : `${first} and ${more.length} more servers`;
-      const message = `changes to ${of} are forgotten: no source has reported them for too long`;
+      const them = more.length === 0 ? 'this server' : 'these servers';
+      const message = `changes to ${of} are forgotten: no source has reported ${them} for a long time`;
       this.#observer.event?.({ what: 'warning', message });
     }
     if (isChanged) this.#keepChanges();

@@ -37,7 +37,10 @@ export class HoldLine implements DeadlineOwner {
   #last: HeldRequest | null = null;
   /** Requests in the line. */
   size = 0;
-  /** How many of the route wait, or were resumed and have reached no server yet, in all threads; null: this thread counts for itself. Asked for when the first one waits. */
+  /**
+   * How many of the route wait, or were resumed and have reached no server yet, in all threads; null: this thread counts for
+   * itself. Asked for when the first one waits.
+   */
   #inAll: OpenCount | null | undefined;
   readonly #countInAll: () => OpenCount | null;
   /** Requests that were resumed and have not reached a server yet. */

@@ -70,7 +70,6 @@ export class RequestRecorder implements RequestRecord {
     this.#client = client;
     this.#startedAt = client.startedAt;
     this.requestId = '';
-    this.serverHeadText = '';
     this.requestTrace = null;
     this.clientAddress = client.forwarded.address;
     this.firstByteMs = -1;
@@ -100,6 +99,7 @@ export class RequestRecorder implements RequestRecord {
 
   #begin(server: Server, now: number): void {
     if (this.requestTrace !== null) this.requestTrace.beginAttempt(server, now - this.#startedAt);
+    this.serverHeadText = '';
     const current = this.#current;
     current.server = this.server;
     current.reason = '';

@@ -108,7 +108,7 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
     if (wasLost) this.#deps.observer.event?.({ what: 'shared_recovered', lostMs });
   }
 
-  /** Called a few times each second. */
+  /** Called in each round, every 50 ms, also while Redis is away. */
   tick(): void {
     const now = this.#deps.clock.now();
     this.#waitedMs += Math.min(now - this.#tickedAt, MOST_TICK_MS);

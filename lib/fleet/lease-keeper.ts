@@ -63,9 +63,9 @@ interface Asked {
  * the share on every node costs nothing: the bucket of this node, which fills with the node's share of the rate, decides
  * alone. As soon as one node needs more, all nodes that have the key lease: what they spend is taken from one bucket.
  *
- * A node holds the tokens for its own use in two rounds, or in eight as long as the limit is far. It may spend a few on credit, its share of the burst, as long as
- * there were some left for everybody; they are charged in the next round. So what all nodes let through is what the one
- * bucket lets through, plus what they hold.
+ * A node holds the tokens for its own use in two rounds, or in eight as long as the limit is far. It may spend a few on
+ * credit, its share of the burst, as long as there were some left for everybody; they are charged in the next round. So what
+ * all nodes let through is what the one bucket lets through, plus what they hold.
  */
 export class LeaseKeeper {
   readonly #buckets: RateBuckets;

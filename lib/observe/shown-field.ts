@@ -19,7 +19,7 @@ const URL_FIELDS = /^(?:referer|location|content-location|x-original-ur[il]|x-re
 const USERINFO = /^([a-z][a-z\d+.-]*:\/\/)[^/?#]*@/i;
 /** Names of fields that have a credential, besides those of settings and parameters. */
 const SECRET_FIELDS =
-  /jwt|assertion|oidc|credential|(?:access|private|subscription|functions|shared)[-_]?key/i;
+  /jwt|assertion|oidc|credential|verify|(?:access|private|subscription|functions|shared|internal|origin|edge|master|admin|service)[-_]?key/i;
 
 /**
  * The value of a field as others may see it: credentials and the values of cookies are masked, and with `masksAddresses`

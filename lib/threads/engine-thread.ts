@@ -316,6 +316,8 @@ export class EngineThread {
       return this.#engine.preparedAddresses;
     } catch (error) {
       preparation.isOver = true;
+      // Given up before its turn, or while it was read: nobody reads the rest.
+      sent.port.close();
       if (this.#preparation === preparation) this.#discard();
       throw error;
     } finally {

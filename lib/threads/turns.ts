@@ -4,7 +4,7 @@ const THREADS_OF_A_TURN = 4;
 /**
  * Gives threads their turn to do what they were asked, a quarter of them at a time. When all of them prepare a configuration
  * at once, their work and their garbage collectors compete for the cores, and no thread is left that answers quickly: two
- * threads on two cores, 500 requests a second, 10,000 hosts reloaded: p99 68 ms, in turns 43.
+ * threads on two cores, 500 requests a second, 10,000 hosts reloaded: the p99 of requests was 68 ms, in turns 43.
  *
  * `asked`: for each thread, settles when the thread has done it. `giveTurn`: lets the thread with this index begin.
  * Resolves when all have done it, and rejects as soon as one has failed; the turns of the others do not go on then.

@@ -84,7 +84,7 @@ t.test('what a state file has of servers that never returned is forgotten at the
     ['127.0.0.1:84'],
   );
   t.match(seen.warnings, [
-    'changes to 127.0.0.1:82 and 2 more servers are forgotten: no source has reported them for too long',
+    'changes to 127.0.0.1:82 and 2 more servers are forgotten: no source has reported these servers for a long time',
   ]);
   t.throws(() =>
     readChanges(kept.replace(/"absent_since": \{\n {4}"127\.0\.0\.1:84": \d+/, '"absent_since": {"a": "b"')),

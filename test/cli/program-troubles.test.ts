@@ -13,7 +13,7 @@ import { LAUNCHER, Program } from './support.js';
 const WATCH = /watch +(http:\S+\/) /;
 
 // Programs are started, which takes long while much else runs.
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 t.test('colour', async (t) => {
   const coloured = start(t, ['--help'], { env: { FORCE_COLOR: '1' } });

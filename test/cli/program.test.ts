@@ -71,8 +71,11 @@ t.test('-v shows the heads as they crossed the wire', async (t) => {
   const program = start(t, ['0', server.address, '-v']);
   const target = await url(program);
   await fetch(`${target}seen`, { headers: { connection: 'close', authorization: 'Bearer s3cret' } });
-  await program.onStderr(/\n> GET \/seen HTTP\/1\.1\n(?:> .*\n)*>\n< HTTP\/1\.1 200 OK\n(?:< .*\n)*<\n/);
-  t.match(program.stderr, /> authorization: Bearer \*\*\*\n/i);
+  await program.onStderr(
+    /\n> GET \/seen HTTP\/1\.1\n(?:> .*\n)*>\n>> GET \/seen HTTP\/1\.1\n(?:>> .*\n)*>>\n< HTTP\/1\.1 200 OK\n(?:< .*\n)*<\n/,
+  );
+  t.match(program.stderr, /\n> authorization: Bearer \*\*\*\n/i);
+  t.match(program.stderr, /\n>> authorization: Bearer \*\*\*\n/i);
   t.notMatch(program.stderr, 's3cret');
   await program.onStderr(/ check \S+: status 200 in /);
 });

@@ -155,8 +155,12 @@ t.test('a FIN that was not read during a pause half-closes', async (t) => {
   const client = await connect();
   // More than is kept of them: reading pauses.
   const long = `GET / HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(7000)}\r\n\r\n`;
-  client.socket.end(long.repeat(20));
-  await until(() => server.heads.length === 1);
+  for (let sent = 0; sent < 12; sent += 6) {
+    client.send(long.repeat(6));
+    await until(() => server.heads.length === 1);
+    await turns();
+  }
+  client.socket.end();
   for (let round = 0; round < 20; round++) {
     await turns();
     clock.advance(100);
@@ -164,7 +168,7 @@ t.test('a FIN that was not read during a pause half-closes', async (t) => {
   await turns();
   answer();
   const text = await client.toEnd();
-  t.equal(text.split('HTTP/1.1 200 OK').length - 1, 20);
+  t.equal(text.split('HTTP/1.1 200 OK').length - 1, 12);
 });
 
 t.test('the request of a client that leaves while it waits is cancelled', async (t) => {

@@ -114,10 +114,12 @@ t.test('an immediate write writes what the kernel takes and no more', async (t) 
   t.equal(writer.writeNow('', bytes, 0, 5), 5);
   const taken = writer.writeNow('', bytes, 0, bytes.length);
   t.ok(taken > 0 && taken < bytes.length, `${taken} of ${bytes.length} bytes`);
-  while (writer.writeNow('', bytes, 0, bytes.length) > 0);
   t.equal(writer.pending, 0, 'and nothing is pending');
-  writer.writeText('queued');
-  t.ok(writer.pending > 0);
+  // The kernel takes more now and then, as it moves bytes to the peer and gives that more room.
+  while (writer.pending === 0) {
+    while (writer.writeNow('', bytes, 0, bytes.length) > 0);
+    writer.writeText('queued');
+  }
   t.equal(writer.writeNow('', bytes, 0, 5), 0, 'pending bytes are not overtaken');
   peer.resume();
   const [first] = (await once(peer, 'data')) as [Buffer];

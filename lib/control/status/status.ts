@@ -150,7 +150,7 @@ export interface ServerStatus {
   readonly share: number;
   /** Is it listed in the file? Otherwise a source reported it, or it was added while running. */
   readonly fromFile: boolean;
-  /** The source that told of it, as people write it; empty when none did. */
+  /** The source that reported it, as people write it; empty when none did. */
   readonly source: string;
 }
 
