@@ -19,6 +19,7 @@ function answer({ port, ...request }: WorkerRequest): WorkerAnswer {
   }
 }
 
-parentPort?.postMessage(answer(workerData as WorkerRequest));
 // What was posted is kept as long as this thread runs.
 parentPort?.on('message', () => {});
+// After the modules were evaluated, so that the thread can be terminated: see lib/threads/engine-worker.ts.
+setImmediate(() => parentPort?.postMessage(answer(workerData as WorkerRequest)));
