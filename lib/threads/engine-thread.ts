@@ -316,7 +316,7 @@ export class EngineThread {
       return this.#engine.preparedAddresses;
     } catch (error) {
       preparation.isOver = true;
-      // Given up before its turn, or while it was read: nobody reads the rest.
+      // Otherwise the port would keep what was not read until this thread ends.
       sent.port.close();
       if (this.#preparation === preparation) this.#discard();
       throw error;

@@ -1,22 +1,6 @@
 import t from 'tap';
 import { parseArguments, type RunOptions } from '../../lib/cli/args.js';
-
-const DEFAULTS: RunOptions = {
-  port: null,
-  servers: [],
-  configFile: null,
-  algorithm: null,
-  healthPath: null,
-  healthInterval: null,
-  accessLog: null,
-  accessLogFile: null,
-  admin: null,
-  tls: false,
-  watch: false,
-  workers: null,
-  docker: false,
-  volume: 'normal',
-};
+import { NO_OPTIONS } from './no-options.js';
 
 function options(words: string): RunOptions {
   const { command } = parseArguments(words === '' ? [] : words.split(' '));
@@ -25,12 +9,12 @@ function options(words: string): RunOptions {
 }
 
 t.test('options that are not given are null', async (t) => {
-  t.same(options(''), DEFAULTS);
+  t.same(options(''), NO_OPTIONS);
 });
 
 t.test('a port and servers', async (t) => {
   t.same(options('8080 localhost:5001 [::1]:5002 unix:/run/app.sock'), {
-    ...DEFAULTS,
+    ...NO_OPTIONS,
     port: 8080,
     servers: ['localhost:5001', '[::1]:5002', 'unix:/run/app.sock'],
   });
@@ -39,7 +23,7 @@ t.test('a port and servers', async (t) => {
 
 t.test('options stand anywhere, short and long, with a space or an equals sign', async (t) => {
   const all = {
-    ...DEFAULTS,
+    ...NO_OPTIONS,
     port: 8080,
     servers: ['a:1'],
     configFile: 'x.yaml',

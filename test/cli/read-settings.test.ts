@@ -4,28 +4,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
-import type { RunOptions } from '../../lib/cli/args.js';
 import { type ReadRequest, readHere, readSettings } from '../../lib/cli/read-settings.js';
 import { StartSettingsError } from '../../lib/cli/start-settings.js';
+import { NO_OPTIONS } from './no-options.js';
 
 t.setTimeout(120_000);
-
-const OPTIONS: RunOptions = {
-  port: null,
-  servers: [],
-  configFile: null,
-  algorithm: null,
-  healthPath: null,
-  healthInterval: null,
-  accessLog: null,
-  accessLogFile: null,
-  admin: null,
-  tls: false,
-  watch: false,
-  workers: null,
-  docker: false,
-  volume: 'normal',
-};
 
 /** A file that is too large to be read in the thread of the requests. */
 function large(t: Test, more = ''): ReadRequest {
@@ -37,7 +20,7 @@ function large(t: Test, more = ''): ReadRequest {
   const file = join(directory, 'lb.yaml');
   const firewall = 'firewall_rules: { ip_reject: [{ file: bad.txt }], path_reject: ["~ ^/a(b|c)+$"] }\n';
   writeFileSync(file, `${firewall}hosts:\n${hosts.join('')}${more}`);
-  return { options: OPTIONS, file, inColour: true };
+  return { options: NO_OPTIONS, file, inColour: true };
 }
 
 t.test('a large file is read in another thread, and comes to what it comes to in this one', async (t) => {
@@ -69,7 +52,7 @@ t.test('a small file that names a large one is read in another thread too', asyn
   const directory = t.testdir({ 'list.txt': lines.join('') });
   const file = join(directory, 'lb.yaml');
   writeFileSync(file, 'firewall_rules: { ip_reject: [{ file: list.txt }] }\nrespond: { status: 204 }\n');
-  const { config, files } = await readSettings({ options: OPTIONS, file, inColour: false });
+  const { config, files } = await readSettings({ options: NO_OPTIONS, file, inColour: false });
   t.match(config.firewall?.ipReject, [{ file: 'list.txt', entries: 5000 }]);
   t.strictSame(files, [file, join(directory, 'list.txt')]);
 });
@@ -81,7 +64,7 @@ t.test(
     const text = `hosts:\n${hosts.join('')}`;
     const directory = t.testdir({ 'conf.d': { 'a.yaml': text, 'b.yaml': 'hosts: []\n' } });
     const file = join(directory, 'lb.yaml');
-    const read = () => readSettings({ options: OPTIONS, file, inColour: false });
+    const read = () => readSettings({ options: NO_OPTIONS, file, inColour: false });
     writeFileSync(file, 'include: conf.d/*.yaml\n');
     const { config, files } = await read();
     t.equal(config.hosts.length, 1500);
@@ -101,7 +84,7 @@ t.test('where there may be no other thread the file is read in this one', async 
   const program = fileURLToPath(new URL('../../lib/cli/read-settings.js', import.meta.url));
   const script = `
     const { readSettings } = await import(${JSON.stringify(`file://${program}`)});
-    const options = ${JSON.stringify(OPTIONS)};
+    const options = ${JSON.stringify(NO_OPTIONS)};
     const { config } = await readSettings({ options, file: ${JSON.stringify(file)}, inColour: false });
     console.log(config.hosts.length);
   `;

@@ -10,24 +10,10 @@ import { Terminal } from '../../lib/cli/terminal.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { Balancer } from '../../lib/control/balancer-contract.js';
 import { recordOf } from '../observe/record.js';
+import { NO_OPTIONS } from './no-options.js';
 import { FakeBalancer, MemoryStream } from './support.js';
 
-const OPTIONS: RunOptions = {
-  port: 0,
-  servers: ['127.0.0.1:5001', '127.0.0.1:5002'],
-  configFile: null,
-  algorithm: null,
-  healthPath: null,
-  healthInterval: null,
-  accessLog: null,
-  accessLogFile: null,
-  admin: null,
-  tls: false,
-  watch: false,
-  workers: null,
-  docker: false,
-  volume: 'normal',
-};
+const OPTIONS: RunOptions = { ...NO_OPTIONS, port: 0, servers: ['127.0.0.1:5001', '127.0.0.1:5002'] };
 
 interface Stage {
   readonly stdout: MemoryStream;

@@ -45,7 +45,8 @@ t.test('what fails while the node stops is not said to be a loss', async (t) => 
   t.strictSame(events, []);
 });
 
-t.test('time in which the thread was busy at the start is no silence of Redis', async (t) => {
+/** A link whose time the test advances, and what it has reported. */
+function linkWithEvents(): { clock: ManualClock; events: BalancerEvent[]; link: FleetLink } {
   const clock = new ManualClock();
   const events: BalancerEvent[] = [];
   const link = new FleetLink({
@@ -53,6 +54,11 @@ t.test('time in which the thread was busy at the start is no silence of Redis', 
     observer: { event: (event) => void events.push(event) },
     onState: () => {},
   });
+  return { clock, events, link };
+}
+
+t.test('time in which the thread was busy at the start is no silence of Redis', async (t) => {
+  const { clock, events, link } = linkWithEvents();
   const tick = (ms: number, times: number): void => {
     for (let i = 0; i < times; i++) {
       clock.advance(ms);
@@ -73,13 +79,7 @@ t.test('time in which the thread was busy at the start is no silence of Redis', 
 });
 
 t.test('a client that cannot be loaded is a loss after 2 s', async (t) => {
-  const clock = new ManualClock();
-  const events: BalancerEvent[] = [];
-  const link = new FleetLink({
-    clock,
-    observer: { event: (event) => void events.push(event) },
-    onState: () => {},
-  });
+  const { clock, events, link } = linkWithEvents();
   link.noteConnectError('Cannot find package');
   for (let i = 0; i < 40; i++) {
     t.equal(link.state, 'connecting');

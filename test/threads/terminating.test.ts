@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import t from 'tap';
 import type { WorkerRequest } from '../../lib/cli/read-settings.js';
+import { NO_OPTIONS } from '../cli/no-options.js';
 
 t.setTimeout(60_000);
 
@@ -12,22 +13,6 @@ t.setTimeout(60_000);
 const HOSTS = 10_000;
 /** After these the thread is terminated, in ms. On a slow machine the first ones come before it reads. */
 const MOMENTS_MS = [150, 300, 450, 600, 750];
-const OPTIONS: WorkerRequest['options'] = {
-  port: null,
-  servers: [],
-  configFile: null,
-  algorithm: null,
-  healthPath: null,
-  healthInterval: null,
-  accessLog: null,
-  accessLogFile: null,
-  admin: null,
-  tls: false,
-  watch: false,
-  workers: null,
-  docker: false,
-  volume: 'normal',
-};
 
 t.test('a thread can be terminated while it reads settings, and the process goes on', async (t) => {
   const file = join(t.testdir(), 'lb.yaml');
@@ -38,7 +23,7 @@ t.test('a thread can be terminated while it reads settings, and the process goes
   writeFileSync(file, JSON.stringify({ hosts }));
   for (const moment of MOMENTS_MS) {
     const { port1, port2 } = new MessageChannel();
-    const workerData: WorkerRequest = { options: OPTIONS, file, inColour: false, port: port2 };
+    const workerData: WorkerRequest = { options: NO_OPTIONS, file, inColour: false, port: port2 };
     const worker = new Worker(new URL('../../lib/cli/settings-worker.js', import.meta.url), {
       workerData,
       transferList: [port2],

@@ -62,12 +62,15 @@ class ReasonCard {
   /** Asks again only after more requests have failed. */
   async askForRequests() {
     if (!this.details.open || this.asked === this.times) return;
-    this.asked = this.times;
+    const asked = this.times;
+    this.asked = asked;
     try {
-      this.show(await this.requestsOf(this.reason.textContent));
+      const requests = await this.requestsOf(this.reason.textContent);
+      // The answer to a later question has more.
+      if (this.asked === asked) this.show(requests);
     } catch {
-      // The page says itself that the connection is lost; the next update asks again.
-      this.asked = 0;
+      // The page says itself that the connection is lost. It is asked again after the next failure, or when it is opened again.
+      if (this.asked === asked) this.asked = 0;
     }
   }
 
