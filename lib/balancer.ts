@@ -537,7 +537,7 @@ class RunningBalancer implements Balancer {
         return desired.changes;
       },
       get answers() {
-        return desired.provided.answers;
+        return desired.layers.provided.answers;
       },
       get hosts() {
         return hosts.resolutions;

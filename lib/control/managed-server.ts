@@ -47,6 +47,11 @@ export class ManagedServer implements ServerWatcher {
     return this.#since;
   }
 
+  /** Does it get no more requests, because it was removed? */
+  get isRemoved(): boolean {
+    return this.server.obstacle === 'removed';
+  }
+
   onServerChange(): void {
     const state = this.#currentState();
     if (state === this.#state) return;

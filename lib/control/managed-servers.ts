@@ -1,25 +1,23 @@
 import { append } from '../base/collections.js';
 import type { Observer } from '../base/observer.js';
-import { atOnce, type Steps } from '../base/slices.js';
+import type { Steps } from '../base/slices.js';
 import type { Clock } from '../base/timer-wheel.js';
 import type { GroupConfig, ServerConfig } from '../config/types.js';
 import type { EngineServer, ServerUpdate } from '../servers/engine-contract.js';
 import type { Server } from '../servers/server.js';
 import type { DesiredServers } from './desired-servers.js';
+import { FirstChecks } from './first-checks.js';
 import type { HealthTerms, ServerJudge } from './health/server-health.js';
+import { LeavingServers } from './leaving-servers.js';
 import { ManagedServer } from './managed-server.js';
 import { isSame } from './server-entry.js';
+import { ServerPlan, type Takeover } from './server-plan.js';
 import { NumberedReuse, type Reused, ServerReuse, serverKey } from './server-reuse.js';
-
-/** First checks are spread over at most this long, so that a dead server is noticed soon. */
-const STAGGER_MS = 1000;
-/** The longest time between the first checks of servers that come while requests are served. */
-const MOST_APART_MS = 10;
 
 /** What makes servers, and who judges them; everything else is the same in every thread. */
 export interface ManagedServersDeps {
   readonly clock: Clock;
-  /** Is told of servers whose last request has ended. */
+  /** Gets an event when the last request on a server that leaves has ended. */
   readonly observer: Observer;
   readonly maker: {
     make(config: ServerConfig, group: GroupConfig, weight: number, slot?: number): Server;
@@ -32,37 +30,6 @@ export interface ManagedServersDeps {
    * here. A server's number is its slot in the shared memory.
    */
   readonly numberOf: ((key: string) => number) | null;
-}
-
-/** The entry of the new configuration that an existing server takes over. */
-interface Takeover {
-  readonly config: ServerConfig;
-  readonly group: GroupConfig;
-}
-
-/** The servers of a configuration that is not in force yet. Planning changes nothing about existing servers. */
-export class ServerPlan {
-  /** By key. */
-  readonly members = new Map<string, ManagedServer>();
-  readonly groups = new Map<GroupConfig, readonly ManagedServer[]>();
-  readonly byName = new Map<string, ManagedServer[]>();
-  /** Existing servers that continue unchanged, and those that continue under other terms. */
-  readonly unchanged = new Map<ManagedServer, Takeover>();
-  readonly changed = new Map<ManagedServer, Takeover>();
-  readonly made = new Set<ManagedServer>();
-
-  has(member: ManagedServer): boolean {
-    return this.made.has(member) || this.unchanged.has(member) || this.changed.has(member);
-  }
-
-  /** The numbers of its servers by key. */
-  *numbers(): Generator<readonly [key: string, number: number], void, void> {
-    for (const [key, { number }] of this.members) yield [key, number];
-  }
-
-  of(group: GroupConfig): readonly Server[] {
-    return (this.groups.get(group) ?? []).map(({ server }) => server);
-  }
 }
 
 /**
@@ -78,21 +45,18 @@ export class ManagedServers {
   #groups = new Map<GroupConfig, readonly ManagedServer[]>();
   #byName = new Map<string, ManagedServer[]>();
   readonly #memberOf = new WeakMap<EngineServer, ManagedServer>();
-  /** Servers whose checks have not been started. */
-  readonly #fresh = new Set<ManagedServer>();
-  #started = false;
-  #stopped = false;
+  /** Starts their checks. */
+  readonly firstChecks = new FirstChecks();
+  /** Those that get no new requests. */
+  readonly leaving: LeavingServers;
   /** Changes whenever servers come or go: what was found among them may be out of date. */
   version = 0;
   /** Counts the names whose servers are still to be removed from lists. */
-  #leaving = 0;
-  /** Servers that get no new requests and still have some in flight. */
-  readonly #emptying = new Set<ManagedServer>();
-  /** Retired servers that may still have sockets: a connection may outlive its last request. */
-  readonly #gone = new Set<ManagedServer>();
+  #pendingRemovals = 0;
 
   constructor(deps: ManagedServersDeps) {
     this.#deps = deps;
+    this.leaving = new LeavingServers(deps.observer);
   }
 
   /** The servers of a group, in order. */
@@ -102,8 +66,8 @@ export class ManagedServers {
 
   membersOf(group: GroupConfig): readonly ManagedServer[] {
     const list = this.#groups.get(group) ?? [];
-    if (this.#leaving === 0 || !list.some(isRemoved)) return list;
-    return list.filter((member) => !isRemoved(member));
+    if (this.#pendingRemovals === 0 || !list.some((member) => member.isRemoved)) return list;
+    return list.filter((member) => !member.isRemoved);
   }
 
   /** The number of servers. */
@@ -141,13 +105,13 @@ export class ManagedServers {
   get members(): readonly ManagedServer[] {
     const members = new Set<ManagedServer>();
     for (const list of this.#groups.values())
-      for (const member of list) if (this.#leaving === 0 || !isRemoved(member)) members.add(member);
+      for (const member of list) if (this.#pendingRemovals === 0 || !member.isRemoved) members.add(member);
     return [...members];
   }
 
   /** All servers that may hold a connection: current ones, those before a reload until it is done, and retired ones. */
   #all(): ReadonlySet<ManagedServer> {
-    return new Set([...this.#members.values(), ...this.#before.values(), ...this.#gone]);
+    return new Set([...this.#members.values(), ...this.#before.values(), ...this.leaving.retired]);
   }
 
   /** Requests in flight on all servers, including retired ones. */
@@ -170,7 +134,7 @@ export class ManagedServers {
     const key = serverKey(config, group);
     if (!this.#members.has(key)) this.#adopt(key, member);
     const list = this.membersOf(group);
-    const servers = desired.serversOf(group);
+    const servers = desired.layers.serversOf(group);
     const place = servers.findIndex(({ name }) => name === config.name);
     this.version++;
     this.#groups.set(group, [...list.slice(0, place), member, ...list.slice(place)]);
@@ -180,7 +144,7 @@ export class ManagedServers {
     this.version++;
     this.#members.set(key, member);
     append(this.#byName, member.server.name, member);
-    this.#fresh.add(member);
+    this.firstChecks.add(member);
   }
 
   /** Removes servers from groups, in steps; calls `onLeft` after each group. */
@@ -201,19 +165,16 @@ export class ManagedServers {
       onLeft(group);
       yield;
     }
-    this.#leaving--;
+    this.#pendingRemovals--;
   }
 
   /** Gives the servers of that name their desired weight and availability. */
   instruct(name: string, desired: DesiredServers): void {
-    const availability = desired.availabilityOf(name);
+    const availability = desired.terms.availabilityOf(name);
     for (const member of this.named(name)) {
       const { server, config } = member;
-      if (server.availability !== availability) {
-        if (availability === 'ready') this.#emptying.delete(member);
-        else this.#emptying.add(member);
-      }
-      server.update({ weight: desired.weightOf(config), availability });
+      if (server.availability !== availability) this.leaving.follow(member, availability);
+      server.update({ weight: desired.terms.weightOf(config), availability });
     }
   }
 
@@ -221,7 +182,7 @@ export class ManagedServers {
   letGo(names: readonly string[]): readonly ManagedServer[] {
     const leaving = names.flatMap((name) => this.named(name));
     this.version++;
-    this.#leaving++;
+    this.#pendingRemovals++;
     for (const name of names) this.#byName.delete(name);
     for (const { config, group } of leaving) this.#members.delete(serverKey(config, group));
     return leaving;
@@ -237,7 +198,9 @@ export class ManagedServers {
     for (const name of names) {
       const left = new Set(this.named(name));
       const wanted = new Map(
-        desired.serversNamed(name).map((listing) => [serverKey(listing.server, listing.group), listing]),
+        desired.layers
+          .serversNamed(name)
+          .map((listing) => [serverKey(listing.server, listing.group), listing]),
       );
       for (const key of wanted.keys()) {
         const member = this.#members.get(key);
@@ -281,7 +244,7 @@ export class ManagedServers {
     changed: ReadonlySet<string> | null,
     onChange: (group: GroupConfig) => void,
   ): Steps<void> {
-    this.#leaving++;
+    this.#pendingRemovals++;
     return this.#regroupSteps(groups, desired, changed, onChange);
   }
 
@@ -296,7 +259,7 @@ export class ManagedServers {
       // Another configuration was installed: its groups are up to date.
       if (this.#groups !== lists) break;
       const before = new Map((lists.get(group) ?? []).map((member) => [member.server.name, member]));
-      const list = desired.serversOf(group).flatMap((config) => {
+      const list = desired.layers.serversOf(group).flatMap((config) => {
         const known = changed?.has(config.name) === false ? before.get(config.name) : undefined;
         return known ?? this.#members.get(serverKey(config, group)) ?? [];
       });
@@ -305,41 +268,7 @@ export class ManagedServers {
       onChange(group);
       yield;
     }
-    this.#leaving--;
-  }
-
-  /**
-   * Sends no more requests to these servers: requests in flight finish, then the sockets close, and those that wait for a
-   * connection go to other servers.
-   */
-  *retire(leaving: readonly ManagedServer[]): Steps<void> {
-    yield* this.withdraw(leaving, true);
-    // After all of them are retired, so that no request moves from one of them to another.
-    yield* this.turnAway(leaving);
-  }
-
-  /**
-   * The same without the last: requests that wait for one of their connections wait until
-   * `turnAway`. `tellsIdle`: a server without requests is reported as drained too.
-   */
-  *withdraw(leaving: readonly ManagedServer[], tellsIdle: boolean): Steps<void> {
-    for (const member of this.#gone) if (isEmpty(member)) this.#gone.delete(member);
-    for (const member of leaving) {
-      this.#fresh.delete(member);
-      if (tellsIdle || member.server.active > 0) this.#emptying.add(member);
-      this.#gone.add(member);
-      member.health.stop();
-      member.server.retire();
-      yield;
-    }
-  }
-
-  /** Requests that wait for a connection of these servers go to others. */
-  *turnAway(leaving: readonly ManagedServer[]): Steps<void> {
-    for (const { server } of leaving) {
-      server.pool.turnAway('removed');
-      yield;
-    }
+    this.#pendingRemovals--;
   }
 
   // Another configuration.
@@ -358,7 +287,7 @@ export class ManagedServers {
           : new NumberedReuse(this.#members, numberOf);
       for (const group of desired.file.groups) {
         const list: ManagedServer[] = [];
-        for (const config of desired.serversOf(group)) {
+        for (const config of desired.layers.serversOf(group)) {
           const key = serverKey(config, group);
           let member = plan.members.get(key);
           if (member === undefined) {
@@ -372,7 +301,7 @@ export class ManagedServers {
       }
       return plan;
     } catch (error) {
-      this.discard(plan);
+      plan.discard();
       throw error;
     }
   }
@@ -403,19 +332,12 @@ export class ManagedServers {
     const groups = new Set<GroupConfig>();
     const left = new Set<ManagedServer>();
     for (const name of names) {
-      for (const { group } of desired.serversNamed(name)) groups.add(group);
+      for (const { group } of desired.layers.serversNamed(name)) groups.add(group);
       for (const member of this.named(name)) left.add(member);
-      plan.byName.delete(name);
     }
     for (const [group, list] of plan.groups)
       if (list.some(({ server }) => names.has(server.name))) groups.add(group);
-    for (const [key, member] of plan.members) {
-      if (!names.has(member.server.name)) continue;
-      plan.members.delete(key);
-      plan.unchanged.delete(member);
-      plan.changed.delete(member);
-      if (plan.made.delete(member)) discardServer(member);
-    }
+    plan.takeOut(names);
     for (const group of groups) plan.groups.set(group, this.#replanned(group, plan, desired, left));
     return [...groups];
   }
@@ -426,7 +348,7 @@ export class ManagedServers {
     desired: DesiredServers,
     left: Set<ManagedServer>,
   ): readonly ManagedServer[] {
-    return desired.serversOf(group).map((config) => {
+    return desired.layers.serversOf(group).map((config) => {
       const key = serverKey(config, group);
       const known = plan.members.get(key);
       if (known !== undefined) return known;
@@ -445,11 +367,6 @@ export class ManagedServers {
       left.find((one) => serverKey(one.config, one.group) === key) ??
       left.find((one) => isSame(one.config, config))
     );
-  }
-
-  /** Gives up a plan. */
-  discard(plan: ServerPlan): void {
-    for (const member of plan.made) discardServer(member);
   }
 
   /**
@@ -474,7 +391,7 @@ export class ManagedServers {
       yield;
     }
     for (const member of plan.made) {
-      if (!isRemoved(member)) this.#fresh.add(member);
+      if (!member.isRemoved) this.firstChecks.add(member);
       yield;
     }
     const leaving: ManagedServer[] = [];
@@ -482,9 +399,9 @@ export class ManagedServers {
       if (!plan.has(member)) leaving.push(member);
       yield;
     }
-    yield* this.retire(leaving);
+    yield* this.leaving.retire(leaving);
     this.#before = new Map();
-    if (this.#started) yield* this.startSteps();
+    if (this.firstChecks.hasStarted) yield* this.firstChecks.steps();
   }
 
   /** Changes the terms of a server. */
@@ -493,82 +410,29 @@ export class ManagedServers {
     const update = this.#deps.maker.updateOf(config, group, member.config);
     member.config = config;
     member.group = group;
-    server.update({ ...update, weight: desired.weightOf(config) });
-    if (health.applyTerms(group)) this.#fresh.add(member);
+    server.update({ ...update, weight: desired.terms.weightOf(config) });
+    if (health.applyTerms(group)) this.firstChecks.add(member);
   }
 
   #make(config: ServerConfig, group: GroupConfig, key: string, desired: DesiredServers): ManagedServer {
     const { clock, maker, judgeOf, numberOf } = this.#deps;
-    const server = maker.make(config, group, desired.weightOf(config), numberOf?.(key));
+    const server = maker.make(config, group, desired.terms.weightOf(config), numberOf?.(key));
     const number = server.pool.row.slot;
-    if (this.#started) server.startSlowly();
+    if (this.firstChecks.hasStarted) server.startSlowly();
     // No `drained` event is due: the server has no requests.
-    server.update({ availability: desired.availabilityOf(config.name) });
-    const health = judgeOf(server, group, number, this.#started);
+    server.update({ availability: desired.terms.availabilityOf(config.name) });
+    const health = judgeOf(server, group, number, this.firstChecks.hasStarted);
     const member = new ManagedServer(server, number, health, config, group, clock);
     this.#memberOf.set(server, member);
     return member;
   }
 
-  /** Starts the checks of servers that have none running. First checks are spread, unless others are running already. */
-  start(): void {
-    const mostApart = this.#started ? MOST_APART_MS : STAGGER_MS;
-    this.#started = true;
-    atOnce(this.startSteps(mostApart));
-  }
-
-  *startSteps(mostApart = STAGGER_MS): Steps<void> {
-    const fresh = [...this.#fresh];
-    this.#fresh.clear();
-    const apart = Math.min(mostApart, STAGGER_MS / fresh.length);
-    for (const [index, member] of fresh.entries()) {
-      if (this.#stopped) return;
-      if (!isRemoved(member)) member.health.start(index * apart);
-      yield;
-    }
-  }
-
-  /** Is there a server that gets no new requests and still has some in flight? */
-  get isEmptying(): boolean {
-    return this.#emptying.size > 0;
-  }
-
-  /** Emits `drained` for servers whose last request has ended. */
-  reportDrained(): void {
-    if (this.#emptying.size === 0) return;
-    let names: Set<string> | null = null;
-    for (const member of this.#emptying) {
-      if (member.server.active > 0) continue;
-      this.#emptying.delete(member);
-      names ??= new Set();
-      names.add(member.server.name);
-    }
-    if (names === null) return;
-    // Several servers may have this name, and some may still have requests.
-    for (const { server } of this.#emptying) names.delete(server.name);
-    for (const name of names) this.#deps.observer.event?.({ what: 'drained', server: name });
-  }
-
   /** Stops all checks and cuts all sockets. */
   stop(): void {
-    this.#stopped = true;
+    this.firstChecks.stop();
     for (const { server, health } of this.#all()) {
       health.stop();
       server.pool.close();
     }
   }
-}
-
-/** Discards a server that was made for a plan and never used. */
-function discardServer({ server, health }: ManagedServer): void {
-  health.stop();
-  server.pool.close();
-}
-
-function isRemoved({ server }: ManagedServer): boolean {
-  return server.obstacle === 'removed';
-}
-
-function isEmpty({ server }: ManagedServer): boolean {
-  return server.active === 0 && server.pool.openCount === 0;
 }

@@ -9,8 +9,9 @@ import type { Changes } from './changes.js';
 import { type Addition, DesiredServers } from './desired-servers.js';
 import { FileIndex } from './file-index.js';
 import type { ManagedServer } from './managed-server.js';
-import { ManagedServers, type ManagedServersDeps, type ServerPlan } from './managed-servers.js';
+import { ManagedServers, type ManagedServersDeps } from './managed-servers.js';
 import { type Answers, ProvidedServers } from './provided-servers.js';
+import type { ServerPlan } from './server-plan.js';
 import { serverKey } from './server-reuse.js';
 import type { SeveralAddresses } from './several-addresses.js';
 
@@ -121,7 +122,7 @@ export class RoutedServers {
   /** Starts the checks of the servers, and of servers that are added later. */
   start(): void {
     this.#started = true;
-    this.servers.start();
+    this.servers.firstChecks.start();
   }
 
   // Another configuration.
@@ -131,8 +132,8 @@ export class RoutedServers {
    * until `install` or `discard`.
    */
   beginToPrepare(): void {
-    const { provided, changes, several } = this.#desired;
-    this.#basis = { answers: provided.answers, changes, several: several.copy() };
+    const { layers, changes } = this.#desired;
+    this.#basis = { answers: layers.provided.answers, changes, several: layers.several.copy() };
     this.#touched = new Set();
     this.#moved.clear();
     this.#told.clear();
@@ -151,7 +152,7 @@ export class RoutedServers {
       const snapshot = yield* this.#deps.snapshotSteps(config, (group) => plan.of(group), this.#snapshot);
       return { file, plan, snapshot, desired };
     } catch (error) {
-      this.servers.discard(plan);
+      plan.discard();
       throw error;
     }
   }
@@ -161,19 +162,20 @@ export class RoutedServers {
     this.#touched = null;
     this.#basis = null;
     if (prepared === null) return;
-    this.servers.discard(prepared.plan);
+    prepared.plan.discard();
     atOnce(prepared.snapshot.release());
   }
 
   /** Takes over into a plan the servers that were added or removed since it was begun. */
   renew(prepared: PreparedServers): void {
     const provided = this.#renewProvided(prepared);
-    const desired = new DesiredServers(prepared.file, provided, this.#desired.several);
+    const desired = new DesiredServers(prepared.file, provided, this.#desired.layers.several);
     desired.restore(this.#desired.changes);
     this.#renew(prepared, desired);
   }
 
-  #renewProvided({ desired: { provided } }: PreparedServers): ProvidedServers {
+  #renewProvided({ desired }: PreparedServers): ProvidedServers {
+    const { provided } = desired.layers;
     for (const [source, servers] of this.#told)
       for (const name of provided.set(source, servers).names) this.#noteMoved(name);
     this.#told.clear();
@@ -195,12 +197,12 @@ export class RoutedServers {
   install(prepared: PreparedServers): InstalledServers {
     const { file, plan, snapshot } = prepared;
     const before = this.#desired;
-    const desired = new DesiredServers(file, this.#renewProvided(prepared), before.several);
+    const desired = new DesiredServers(file, this.#renewProvided(prepared), before.layers.several);
     const dropped = desired.restore(before.changes);
     this.#renew(prepared, desired);
     const names = [...before.changedNames(), ...desired.changedNames(), ...this.touched].flatMap((name) => [
       name,
-      ...desired.serverNamesOf(name),
+      ...desired.layers.serverNamesOf(name),
     ]);
     this.#touched = null;
     const old = this.#snapshot;
@@ -220,8 +222,8 @@ export class RoutedServers {
    */
   provide(source: string, servers: readonly DiscoveredServer[]): ProvidedNames {
     const desired = this.#desired;
-    const { groups, ...change } = desired.provide(source, servers);
-    if (this.#touched !== null) this.#told.set(source, desired.provided.answerOf(source));
+    const { groups, ...change } = desired.layers.provide(source, servers);
+    if (this.#touched !== null) this.#told.set(source, desired.layers.provided.answerOf(source));
     this.#follow(groups, change.names);
     return change;
   }
@@ -231,7 +233,7 @@ export class RoutedServers {
    * the names of servers that came or left.
    */
   resolve(host: string, several: readonly string[]): ReadonlySet<string> {
-    const { groups, names } = this.#desired.resolve(host, several);
+    const { groups, names } = this.#desired.layers.resolve(host, several);
     this.#follow(groups, names);
     return names;
   }
@@ -240,11 +242,11 @@ export class RoutedServers {
   #follow(groups: readonly GroupConfig[], names: ReadonlySet<string>): void {
     if (names.size === 0) return;
     const leaving = this.servers.reconcile(names, this.#desired);
-    atOnce(this.servers.withdraw(leaving, false));
+    atOnce(this.servers.leaving.withdraw(leaving, false));
     const steps = this.#regroup(groups, names, leaving);
     if (groups.length <= LEFT_AT_ONCE) atOnce(steps);
     else inLaterSlices(steps);
-    if (this.#started) this.servers.start();
+    if (this.#started) this.servers.firstChecks.start();
     for (const name of names) this.#noteMoved(name);
   }
 
@@ -263,7 +265,7 @@ export class RoutedServers {
     return (function* () {
       yield* steps;
       // The groups have others now, to which waiting requests go.
-      yield* servers.turnAway(leaving);
+      yield* servers.leaving.turnAway(leaving);
     })();
   }
 
@@ -300,7 +302,8 @@ export class RoutedServers {
   }
 
   #instruct(name: string): void {
-    for (const server of this.#desired.serverNamesOf(name)) this.servers.instruct(server, this.#desired);
+    for (const server of this.#desired.layers.serverNamesOf(name))
+      this.servers.instruct(server, this.#desired);
     this.#touched?.add(name);
   }
 
@@ -309,7 +312,7 @@ export class RoutedServers {
    * What may fail fails here.
    */
   prepareAddition({ server, group }: Addition): ManagedServer | null {
-    return this.#desired.several.of(server) === null
+    return this.#desired.layers.several.of(server) === null
       ? this.servers.prepare(server, group, this.#desired)
       : null;
   }
@@ -321,23 +324,23 @@ export class RoutedServers {
     const { name } = server;
     desired.add(addition);
     if (member === null) {
-      this.#follow([group], new Set(desired.serverNamesOf(name)));
+      this.#follow([group], new Set(desired.layers.serverNamesOf(name)));
       this.#instruct(name);
       return;
     }
     this.servers.join(member, server, group, desired);
     this.servers.instruct(name, desired);
     this.#snapshot.groupOf(group).setServers(this.servers.of(group));
-    if (this.#started) this.servers.start();
+    if (this.#started) this.servers.firstChecks.start();
     this.#noteMoved(name);
   }
 
   removeServer(name: string): void {
-    const names = this.#desired.serverNamesOf(name);
+    const names = this.#desired.layers.serverNamesOf(name);
     const listings = this.#desired.remove(name);
     const leaving = this.servers.letGo(names);
     // From here on no group picks these servers; they may leave 10,000 groups one after another.
-    atOnce(this.servers.retire(leaving));
+    atOnce(this.servers.leaving.retire(leaving));
     const snapshot = this.#snapshot;
     const steps = this.servers.leave(leaving, listings, (group) =>
       snapshot.groupOf(group).setServers(this.servers.of(group)),
@@ -349,7 +352,7 @@ export class RoutedServers {
 
   /** The numbers of the servers that an entry of this name stands for, by key. */
   numbersOf(name: string): readonly (readonly [key: string, number: number])[] {
-    return this.#desired
+    return this.#desired.layers
       .serverNamesOf(name)
       .flatMap((one) => this.servers.named(one))
       .map((member) => [serverKey(member.config, member.group), member.number]);

@@ -61,7 +61,7 @@ export interface RegistryDeps {
   readonly telemetry: Telemetry;
   /** null: changes made while running end with the process. */
   readonly store: ChangeStore | null;
-  /** Is told of the addresses of all servers, which may be host names. */
+  /** Gets the addresses of all servers, which may be host names. */
   readonly hosts: Pick<HostNames, 'set' | 'retain'>;
   /** Puts a snapshot into service; called for every one except the first. */
   readonly install: (snapshot: RoutingSnapshot) => void;
@@ -140,15 +140,15 @@ export class ServerRegistry implements Operations {
 
   *#followHosts(): Steps<void> {
     const { hosts } = this.#parts;
-    for (const name of this.desired.names()) {
+    for (const name of this.desired.layers.names()) {
       this.#followHost(name);
       yield;
     }
-    hosts.retain(this.desired);
+    hosts.retain(this.desired.layers);
   }
 
   #followHost(name: string): void {
-    this.#parts.hosts.set(name, this.desired.listingsOf(name)[0]?.server.address ?? null);
+    this.#parts.hosts.set(name, this.desired.layers.listingsOf(name)[0]?.server.address ?? null);
   }
 
   /** Starts the checks of the servers, and of servers that are added later. */
@@ -225,7 +225,7 @@ export class ServerRegistry implements Operations {
       // Requests that wait for a retired server move to servers of the new snapshot.
       yield* serversLeft;
       yield* this.#followHosts();
-      this.#parts.telemetry.keep(this.snapshot.config, this.desired);
+      this.#parts.telemetry.keep(this.snapshot.config, this.desired.layers);
       yield* announceDifferences(differences, this.#observer);
       for (const line of dropped) this.#observer.event?.({ what: 'warning', message: line });
       this.#observer.event?.({ what: 'reloaded', detail: describeChange(differences) });
@@ -259,11 +259,11 @@ export class ServerRegistry implements Operations {
     try {
       const { names, came, left, dropped } = this.routed.provide(source, servers);
       // With the names that they have here: a thread that began later has not seen what came before.
-      const named = this.desired.provided.answerOf(source);
+      const named = this.desired.layers.provided.answerOf(source);
       this.#replay({ what: 'provide', source, servers: named, names: [...names] });
       for (const name of names) {
         this.#followHost(name);
-        if (!this.desired.has(name)) this.#parts.telemetry.forget(name);
+        if (!this.desired.layers.has(name)) this.#parts.telemetry.forget(name);
       }
       const { text = '' } = this.desired.file.sources.get(source) ?? {};
       if (came.length > 0 || left.length > 0)
@@ -348,7 +348,7 @@ export class ServerRegistry implements Operations {
   }
 
   removeServer(name: string): void {
-    const names = this.desired.serverNamesOf(name);
+    const names = this.desired.layers.serverNamesOf(name);
     this.#change(name, () => {
       this.routed.removeServer(name);
       this.#replay({ what: 'remove', name });
@@ -421,23 +421,23 @@ export class ServerRegistry implements Operations {
 
   /** Reports servers whose last request has ended: after each change, and after each request while such a server exists. */
   #reportDrained(): void {
-    // A thread that has not heard of it yet may still give the server a request.
+    // A thread that does not know of the change yet may still send the server a request.
     if (this.#changes > 0 || this.#unfollowed > 0) return;
-    this.servers.reportDrained();
+    this.servers.leaving.reportDrained();
     const { observer } = this.#parts.telemetry;
-    if (this.servers.isEmptying) observer.addReader(this.#requestReader);
+    if (this.servers.leaving.isEmptying) observer.addReader(this.#requestReader);
     else observer.removeReader(this.#requestReader);
   }
 }
 
 function* differencesBetween(before: DesiredServers, after: DesiredServers): Steps<Map<string, Difference>> {
   const differences = new Map<string, Difference>();
-  for (const name of [...after.names()]) {
+  for (const name of [...after.layers.names()]) {
     noteDifference(name, before, after, differences);
     yield;
   }
-  for (const name of [...before.names()]) {
-    if (!after.has(name)) noteDifference(name, before, after, differences);
+  for (const name of [...before.layers.names()]) {
+    if (!after.layers.has(name)) noteDifference(name, before, after, differences);
     yield;
   }
   return differences;

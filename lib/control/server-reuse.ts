@@ -58,7 +58,7 @@ export class ServerReuse {
       yield;
     }
     for (const group of desired.file.groups) {
-      for (const server of desired.serversOf(group)) {
+      for (const server of desired.layers.serversOf(group)) {
         reuse.#wanted.add(serverKey(server, group));
         yield;
       }

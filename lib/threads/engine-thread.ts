@@ -353,7 +353,7 @@ export class EngineThread {
     yield* old.release();
     yield* left;
     const { config } = now;
-    const servers = new Set(this.#routed.desired.serverNames());
+    const servers = new Set(this.#routed.desired.layers.serverNames());
     this.#figures.retain(new Set(everyRoute(config).map(({ name }) => name)), servers);
   }
 

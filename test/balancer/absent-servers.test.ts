@@ -37,12 +37,12 @@ t.test('of more than a thousand such servers the first to leave are forgotten', 
 
 t.test('what was changed of addresses of a host name is kept as long', async (t) => {
   const desired = new DesiredServers(createConfig({ servers: ['app.test:80', '127.0.0.1:80'] }));
-  desired.resolve('app.test', ['10.0.0.1', '10.0.0.2']);
+  desired.layers.resolve('app.test', ['10.0.0.1', '10.0.0.2']);
   desired.setWeight('app.test:80/10.0.0.1', 3);
   desired.setAvailability('app.test:80/10.0.0.2', 'draining');
   desired.setWeight('127.0.0.1:80', 3);
   t.same(desired.noteAbsent(0), { expired: [], isChanged: false });
-  desired.resolve('app.test', ['10.0.0.2', '10.0.0.3']);
+  desired.layers.resolve('app.test', ['10.0.0.2', '10.0.0.3']);
   t.same(desired.noteAbsent(1).expired, []);
   const { expired } = desired.noteAbsent(1 + 7 * DAY);
   t.same(expired, ['app.test:80/10.0.0.1']);

@@ -240,7 +240,7 @@ t.test('a server that was added, and its terms of TLS, survive a restart', async
   t.same(again.restore(readChanges(text)), []);
   const group = again.file.groupOf('default');
   t.match(
-    again.serversOf(group as NonNullable<typeof group>).map(({ tls }) => [tls?.serverName, tls?.ca]),
+    again.layers.serversOf(group as NonNullable<typeof group>).map(({ tls }) => [tls?.serverName, tls?.ca]),
     [
       [null, ca],
       [null, ca],

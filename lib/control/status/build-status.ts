@@ -119,7 +119,7 @@ export type { LiveBalancer };
 /** The status of the servers of one name, or if there is none, of one address; undefined if there is none either. */
 export function serverStatus({ registry, telemetry }: StatusDeps, asked: string): ServerStatus | undefined {
   const { servers } = registry;
-  let found: readonly ManagedServer[] = registry.desired
+  let found: readonly ManagedServer[] = registry.desired.layers
     .serverNamesOf(asked)
     .flatMap((name) => servers.named(name));
   if (found.length === 0) {
@@ -133,7 +133,7 @@ export function serverStatus({ registry, telemetry }: StatusDeps, asked: string)
     .map((member) => builder.status(member, telemetry.metrics.serverSummary(member.server.name)))
     .reduce(together);
   // It may be an entry that stands for several servers, whose figures are sums.
-  const [entry] = registry.desired.listingsOf(asked);
+  const [entry] = registry.desired.layers.listingsOf(asked);
   return entry === undefined ? all : { ...all, name: asked, address: entry.server.address.text };
 }
 
@@ -280,7 +280,7 @@ class StatusBuilder {
   addRouteNamesOf(members: readonly ManagedServer[]): void {
     const { desired, servers } = this.#registry;
     for (const member of members) {
-      const groups = desired.serversNamed(member.server.name).map(({ group }) => group);
+      const groups = desired.layers.serversNamed(member.server.name).map(({ group }) => group);
       const routes = groups.flatMap((group) =>
         servers.membersOf(group).includes(member) ? desired.file.routesOf(group) : [],
       );
@@ -360,8 +360,8 @@ class StatusBuilder {
       errors: record.recentErrors,
       latency: figures?.latency ?? null,
       share: figures?.share ?? 0,
-      fromFile: this.#registry.desired.isFromFile(name),
-      source: this.#registry.desired.sourceOf(name) ?? '',
+      fromFile: this.#registry.desired.layers.isFromFile(name),
+      source: this.#registry.desired.layers.sourceOf(name) ?? '',
     };
   }
 }

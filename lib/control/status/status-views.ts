@@ -345,7 +345,7 @@ function* routesOf(
 ): Steps<Set<number>> {
   const seen = new Set<unknown>();
   for (const name of names) {
-    for (const { group } of registry.desired.serversNamed(name)) {
+    for (const { group } of registry.desired.layers.serversNamed(name)) {
       if (seen.has(group)) continue;
       seen.add(group);
       for (const place of directory.placesOf(group)) places.add(place);

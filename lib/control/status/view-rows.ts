@@ -113,8 +113,8 @@ export class ViewRows {
       errors: record.recentErrors,
       p50: latency === null ? null : rounded(latency.p50),
       p99: latency === null ? null : rounded(latency.p99),
-      fromFile: registry.desired.isFromFile(name),
-      source: registry.desired.sourceOf(name) ?? '',
+      fromFile: registry.desired.layers.isFromFile(name),
+      source: registry.desired.layers.sourceOf(name) ?? '',
     };
   }
 }
