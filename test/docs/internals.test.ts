@@ -32,3 +32,47 @@ t.test('what the pages about the inside call by name is in the file they say', a
   }
   t.ok(named > 0, `${named} names`);
 });
+
+const MAP = readFileSync(join(ROOT, 'lib/README.md'), 'utf8');
+
+/** The lines below a heading of the map. */
+function sectionOf(heading: string): string {
+  return MAP.split(/^## /m).find((section) => section.startsWith(`${heading}\n`)) ?? '';
+}
+
+t.test('the table of rooms in lib/README.md has every room once, and files that are there', async (t) => {
+  const rows = [...sectionOf('Rooms').matchAll(/^\| `([\w.]+)\/?` \|[^|]+\|([^|]*)\|$/gm)];
+  const rooms = rows.map(([, room = '']) => room);
+  const there = readdirSync(join(ROOT, 'lib')).filter((name) => name !== 'README.md' && name !== 'index.ts');
+  t.strictSame([...rooms].sort(), there.sort());
+  for (const [, room = '', start = ''] of rows)
+    for (const [, file = ''] of start.matchAll(/`([^`]+)`/g))
+      t.ok(existsSync(join(ROOT, 'lib', room, file)), `${room}: ${file}`);
+});
+
+t.test(
+  'the files that lib/README.md names are there, each in the room that it is said to be in',
+  async (t) => {
+    const files = ['lib', 'test', 'fixtures'].flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map(
+        (name) => `/${folder}/${name}`,
+      ),
+    );
+    const named = [...MAP.matchAll(/`([\w/.-]+\.(?:ts|json))`/g)].map(([, name = '']) => name);
+    t.same(
+      named.filter((name) => !files.some((file) => file.endsWith(`/${name}`))),
+      [],
+    );
+    let inRooms = 0;
+    for (const paragraph of sectionOf('Rooms in detail').split(/^(?=\*\*`)/m)) {
+      const room = /^\*\*`(\w+)\/`/.exec(paragraph)?.[1];
+      if (room === undefined) continue;
+      for (const [, name = ''] of paragraph.matchAll(/`([a-z][a-z0-9-]*)`/g)) {
+        inRooms++;
+        const path = join(ROOT, 'lib', room, name);
+        t.ok(existsSync(path) || existsSync(`${path}.ts`), `${name} in ${room}/`);
+      }
+    }
+    t.ok(inRooms > 100, `${inRooms} names in rooms`);
+  },
+);
