@@ -39,7 +39,7 @@ export interface EngineDeps {
   readonly sockets: SocketChoice;
   /** Why the balancer should get no requests, in a word; empty when it may. */
   readonly whyNotReady: () => string;
-  /** What a listener with `tls` goes by; null for one without. */
+  /** The terms of a listener with `tls`; null for one without. */
   readonly termsOf: (listener: ListenerConfig) => TlsTerms | null;
   /** Sockets that this process was started with. */
   readonly inherited?: InheritedSockets | undefined;

@@ -1,6 +1,6 @@
 import { IpAddress, parseIpAddress } from './ip-address.js';
 
-/** Between which places a client's connection is, as a server is told of it. */
+/** The two addresses of a client's connection, as a server is told them in a PROXY header. */
 export interface ConnectionEnds {
   /** `IpAddress.unix`: it is no connection of TCP, or gone. */
   readonly source: IpAddress;

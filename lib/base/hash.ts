@@ -1,7 +1,7 @@
 /**
  * A hash of 31 bits: the same in every process and on every machine, and evenly distributed (FNV-1a, then the finalizer
  * of MurmurHash3). The engine would box half of all 32-bit numbers. Not for secrets: it is easy to find texts that
- * collide. Another `seed` gives an independent hash.
+ * collide. Another `seed` makes an independent hash.
  */
 export function hashText(text: string, seed = 0x811c9dc5): number {
   let hash = seed;

@@ -55,7 +55,7 @@ const NO_ROUTE: Finding = {
   hint: 'Write servers: [localhost:5001], or hosts or paths that have some.',
 };
 
-/** Compiles a YAML text to a frozen configuration, or returns every problem in it. An empty text gives the defaults. */
+/** Compiles a YAML text to a frozen configuration, or returns every problem in it. An empty text means the defaults. */
 export function loadConfig(text: string, options: LoadOptions = {}): LoadResult {
   const { env = process.env, file = '', directory = dirname(file), overrides = {} } = options;
   const { readFile = readRegularFile, readFolder, needsRoute = false, routes = [] } = options;

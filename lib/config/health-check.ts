@@ -31,7 +31,7 @@ const DEFAULT_CHECK: HealthCheckConfig = {
   downInterval: null,
 };
 
-/** Keys that the schema names differently, or gives no default. */
+/** Keys that have another name in the schema, or no default there. */
 type NoDefault =
   | 'target'
   | 'isPathChosen'

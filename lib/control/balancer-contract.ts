@@ -77,7 +77,7 @@ export interface Balancer extends Operations, MaintenanceOperations, BanOperatio
   stop(): void;
   /**
    * Resolves after `stop` when nothing is left of it: at once with one thread; with several when they have ended, in a second at
-   * most, and observers were told of their last requests. What a collector is to get takes a second more at most.
+   * most, and their last requests were reported to observers. What a collector is to get takes a second more at most.
    */
   readonly ended: Promise<void>;
   /** Resolves when all threads follow what was changed until now; with one thread nothing has to be waited for. */
@@ -134,7 +134,7 @@ export interface BalancerOptions {
    * How sockets are used, those of clients and those of servers. `fast`: by the handles below Node's sockets, which Node
    * does not document. `documented`: by `net.Server` and `net.Socket` alone, which costs more CPU per request. By default
    * what LB_SOCKETS in the environment says, or `fast`. `start` has the fast means tested, and goes on by documented ones
-   * where they are missing or do not work; whenever these are in use it gives a `warning`, or without an observer of
+   * where they are missing or do not work; whenever these are in use it emits a `warning`, or without an observer of
    * warnings writes it to stderr.
    */
   readonly sockets?: SocketMode;

@@ -9,7 +9,7 @@ import { isHostMaintenance } from './maintained-hosts.js';
 import { readServer, writeServer } from './server-entry.js';
 import type { NewServer } from './status/operations.js';
 
-/** A server that a route has and the file does not give it, or the reverse. */
+/** A server that a route has although the file does not list it there, or the reverse. */
 export interface Move {
   readonly route: string;
   readonly server: ServerConfig;
@@ -21,7 +21,7 @@ export interface Changes {
   /** Only servers that are not `ready`. */
   readonly availability: ReadonlyMap<string, Availability>;
   /**
-   * The weights that the file gave the servers in `weights` and `availability` when they were changed: a different value
+   * The weights that the file had for the servers in `weights` and `availability` when they were changed: a different value
    * now means that the file has been edited since. Servers without known weights are missing.
    */
   readonly fileWeights: ReadonlyMap<string, readonly number[]>;

@@ -137,7 +137,7 @@ export class FileIndex {
     return this.#namesAtHost.get(host) ?? [];
   }
 
-  /** The weights that the file gives a server, each once, in order; empty when the server is not in the file. */
+  /** The weights that the file has for a server, each once, in order; empty when the server is not in the file. */
   weightsOf(name: string): readonly number[] {
     return this.#servers.get(name)?.weights ?? NO_WEIGHTS;
   }

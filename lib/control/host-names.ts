@@ -21,7 +21,7 @@ export interface Resolution extends ToldAddresses {
 export interface HostNamesDeps {
   readonly resolver: Resolver;
   readonly wheel: TimerWheel;
-  /** Are there threads that have to be told of `localhost` too? */
+  /** Are there other threads, which have to know the addresses of `localhost` too? */
   readonly tellsThreads: boolean;
   /** `resolution`: null when no server has the name any more. */
   readonly onResolved: (host: string, resolution: Resolution | null) => void;
@@ -146,7 +146,7 @@ class WatchedHost implements AddressListener, ResolveListener {
   start(): void {
     this.#state = 'asking';
     this.#host.watch(this);
-    // Another watcher may have been told of them before.
+    // Another watcher may have asked before: the addresses are known then.
     if (this.#host.addresses.length > 0) this.onAddresses(this.#host.addresses);
     this.#host.wait(this);
   }

@@ -41,7 +41,7 @@ const NO_LISTINGS: readonly ProvidedListing[] = [];
 /**
  * The servers that sources have reported, by group and by name. An address that the file lists in the same group is left to
  * the file, and one that two sources of a group report belongs to the first. The name of a server is the one that the file
- * gives its address, else the one that its source gives it, else the address: a restart finds the same names.
+ * has for its address, else the one that its source reports, else the address: a restart finds the same names.
  */
 export class ProvidedServers {
   readonly #file: FileIndex;
@@ -81,7 +81,7 @@ export class ProvidedServers {
 
   /**
    * By their sources, with the names that they have: the name that a server got may depend on earlier answers, and a
-   * thread that begins with these answers has to give the same names.
+   * thread that begins with these answers has to use the same names.
    */
   get answers(): Answers {
     return new Map([...this.#answers.keys()].map((source) => [source, this.answerOf(source)]));

@@ -13,7 +13,7 @@ const PROBE_AFTER = 15_000;
 const MOST_ERROR_BYTES = 16 * 1024;
 const MOST_ERROR_TEXT = 300;
 
-/** Who asks an API server is told of the answer as it comes. One of `onEnd` and `onFailed` is the last call. */
+/** Called as the answer of an API server arrives. One of `onEnd` and `onFailed` is the last call. */
 export interface AnswerListener {
   /** The status is 200. */
   onOpen(): void;

@@ -54,7 +54,7 @@ export class KubernetesSource implements Source, DeadlineOwner {
   #listedAt = Number.NEGATIVE_INFINITY;
   #openedAt = 0;
   #toldAt = Number.NEGATIVE_INFINITY;
-  /** Is a list complete that was not told? */
+  /** Is a list complete that was not reported yet? */
   #isUntold = false;
   /** Why there is no watch; empty unless it is refused. */
   #watchTrouble = '';

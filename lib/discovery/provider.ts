@@ -200,7 +200,7 @@ function hasSameServers(before: readonly DiscoveredServer[], after: readonly Dis
   });
 }
 
-/** Is everything that was told of them the same? */
+/** Are both reported with the same settings? */
 export function isSameServer(one: DiscoveredServer, other: DiscoveredServer): boolean {
   return (
     one === other ||

@@ -45,7 +45,7 @@ export class RequestTrace implements TraceRecord {
     if (parent !== null) this.link = { traceId: parent.traceId, spanId: parent.spanId };
   }
 
-  /** Goes on with the trace of the caller, who has decided whether it is recorded. */
+  /** Goes on with the trace of the caller, which has decided whether it is recorded. */
   continueFrom(parent: TraceParent, traceState: string): void {
     this.#open();
     this.traceId = parent.traceId;

@@ -19,7 +19,7 @@ export interface StickyMemoryTerms {
 /**
  * Binds clients by a value that comes with each request. A new value goes to the server that its hash selects, and from
  * then on to the server that served it last, even when that one gets no new clients. A forgotten value is selected by its
- * hash again, which usually gives the same server.
+ * hash again, which usually picks the same server.
  */
 export class StickyValue implements Sticky {
   readonly #key: RequestKey;

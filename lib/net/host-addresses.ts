@@ -16,7 +16,7 @@ export type AnswerCallback = (error: NodeJS.ErrnoException | null, answer: Answe
 export interface NameService {
   readonly wheel: TimerWheel;
   readonly observer: Observer;
-  /** Does it send no queries, because another thread does? Then `HostAddresses.take` tells of all addresses. */
+  /** Does it send no queries, because another thread does? Then all addresses come by `HostAddresses.take`. */
   readonly isTold?: boolean;
   ask(name: string, family: 4 | 6, callback: AnswerCallback): void;
   /** Resolves a name like the system does, including the hosts file. */
@@ -31,7 +31,7 @@ export interface HostTable {
   hostOf(address: Address): HostAddresses | null;
 }
 
-/** What a thread is told of a name that the main thread resolves. */
+/** What the main thread tells another thread about a name that it resolves. */
 export interface ToldAddresses {
   /** In the order in which they are tried. */
   readonly addresses: readonly string[];
@@ -270,7 +270,7 @@ export class HostAddresses implements DeadlineOwner {
       const known = new Set(this.#addresses);
       for (const address of this.#shunned.keys()) if (!known.has(address)) this.#shunned.delete(address);
     }
-    // A watcher may leave when it hears of it, and others may come.
+    // A watcher that is called may leave, and others may come.
     for (const watcher of [...this.#watchers]) watcher.onAddresses(this.#addresses);
   }
 

@@ -91,7 +91,7 @@ export function discard({ descriptor }: InheritedSocket): void {
   try {
     closeSync(descriptor);
   } catch {
-    // Whoever started this process has promised more descriptors than it passed.
+    // The process that started this one has promised more descriptors than it passed.
   }
 }
 

@@ -65,7 +65,7 @@ export function noteAccepted(): void {
 
 /**
  * Do connections keep coming? Then ticks should be short, because each accepts one. Returns false at least once in
- * `MAX_TICKS` ticks, so that those who hold back while it is true make progress.
+ * `MAX_TICKS` ticks, so that streams and requests that hold back while it is true make progress.
  */
 export function connectionsComing(): boolean {
   return coming || accepted;

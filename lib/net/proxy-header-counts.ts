@@ -23,7 +23,7 @@ export type ProxyHeaderResult = (typeof PROXY_HEADER_RESULTS)[number];
 /** Results that operators must know, because they mean a mistake here or at the proxy, or an attempt to get in. */
 const REPORTED: ReadonlySet<ProxyHeaderResult> = new Set(['untrusted', 'missing', 'malformed', 'timeout']);
 
-/** Operators are told of the same kind at most once in this long. */
+/** The same kind is reported to operators at most once in this long. */
 const REPORT_MS = 60_000;
 
 /** Counts the results of PROXY headers, and sometimes reports refused ones. One for a whole balancer. */

@@ -14,7 +14,7 @@ const SHORTAGES: { readonly [code: string]: string } = {
   ENOMEM: 'the kernel has no memory left for another connection',
 };
 
-/** Operators are told of the same shortage at most once in this long. */
+/** The same shortage is reported to operators at most once in this long. */
 const REPORT_MS = 10_000;
 
 /** Did a connection fail for lack of a local resource? Then the failure says nothing about the other end. */

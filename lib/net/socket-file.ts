@@ -5,8 +5,8 @@ import * as net from 'node:net';
 const WITHOUT_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 /**
- * The file of a Unix socket that this process listens on, until it is removed. Whoever goes on with the socket in another
- * process keeps the file: closing the socket leaves it where it is.
+ * The file of a Unix socket that this process listens on, until it is removed. If another process goes on with the socket,
+ * its file stays: closing the socket leaves it where it is.
  */
 export class SocketFile {
   readonly #path: string;

@@ -189,8 +189,8 @@ type Written = (error?: Error | null) => void;
 
 /**
  * Writes through Node's stream, which would destroy its socket when a write fails, and lose bytes that the peer sent
- * before: the answer of a server that resets an upload. So the stream does not learn of failures: its `_write`, which is
- * documented for derived classes, is replaced here, and a failure goes to the owner, who reads on to the end.
+ * before: the answer of a server that resets an upload. So the stream does not see failures: its `_write`, which is
+ * documented for derived classes, is replaced here, and a failure goes to the owner, which reads on to the end.
  */
 class StreamWriter implements SocketWriter {
   readonly #socket: net.Socket;

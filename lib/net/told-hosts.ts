@@ -8,7 +8,7 @@ import {
   type ToldAddresses,
 } from './host-addresses.js';
 
-/** The names that one thread has been told of, with what is known of them. */
+/** The names that one thread has been told, with what is known of them. */
 export type ToldAddressMap = ReadonlyMap<string, ToldAddresses>;
 
 /** The names of servers in a thread that asks no name server: the main thread resolves each once, and tells. */

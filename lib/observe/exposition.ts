@@ -65,7 +65,7 @@ export class Exposition {
     return pieces;
   }
 
-  /** The pieces as they are made, each when it is asked for: whoever sends them goes by how fast the scraper reads. */
+  /** The pieces as they are made, each when it is asked for: they are sent as fast as the scraper reads. */
   async *stream(): AsyncGenerator<Buffer> {
     for await (const piece of this.#texts()) yield Buffer.from(piece);
   }

@@ -87,7 +87,7 @@ export class Metrics implements ThreadReader {
 
   /** Requests that the end of the balancer cut short, tunnels not counted. */
   cut = 0;
-  /** Requests of other threads that observers were not told of, because they took too long. */
+  /** Requests of other threads that were not reported to observers, because the observers took too long. */
   lostRecords = 0;
 
   /** `failures` of the object that calls observers. */

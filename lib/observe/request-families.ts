@@ -56,7 +56,7 @@ export function requestFamilies(metrics: Metrics): readonly Family[] {
     ),
     counter(
       'lb_unreported_requests_total',
-      'Requests of other threads that observers of requests were not told of, because they took too long.',
+      'Requests of other threads that were not reported to observers of requests, because the observers took too long.',
       () => one(metrics.lostRecords),
     ),
     counter('lb_reloads_total', 'Reloads of the configuration.', () => [

@@ -171,7 +171,7 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
     ),
     counter(
       'lb_route_hold_failures_total',
-      'Requests that found no usable server in vain: timed_out waited for the time of hold, refused did not wait, because max_requests waited already.',
+      'Requests that found no usable server and were not served: timed_out waited for the time of hold, refused did not wait, because max_requests waited already.',
       () => holdFailures(live()),
     ),
     gauge('lb_server_up', 'Whether the server takes new requests.', each(isUp)),

@@ -110,7 +110,7 @@ export class CompiledStages implements RequestStages {
         this.noteUnreadable(context);
         return refused(unreadable);
       }
-      // Before routing: a refused client learns nothing of the routes.
+      // Before routing: a refused client learns nothing about the routes.
       context.globalFirewall = this.#firewall;
       if (this.#firewall !== null) {
         const verdict = this.#firewall.judge(view, client);
@@ -136,7 +136,7 @@ export class CompiledStages implements RequestStages {
         const bypass = this.#bypasses(context, resolution);
         if (bypass !== null) return bypass;
       }
-      // After the guards: who is kept out learns nothing of it. Before anything is made of the request.
+      // After the guards: a client that they refuse does not see the maintenance. Before any rule changes the request.
       if (this.maintenances !== null || destination.maintenance !== null) {
         const closed = this.#closed(context, destination.maintenance);
         if (closed !== null) return closed;

@@ -23,7 +23,7 @@ export class HostTable<T> {
     return this.#exact.size === 0 && this.#wildcards.size === 0;
   }
 
-  /** How closely the name that `find` goes by names the host: an exact name most, then the longest wildcard; 0: none does. */
+  /** How closely the name that `find` uses matches the host: an exact name most, then the longest wildcard; 0: none does. */
   closeness(host: string): number {
     if (this.#exact.has(host)) return Number.POSITIVE_INFINITY;
     if (this.#wildcards.size === 0) return 0;

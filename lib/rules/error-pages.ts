@@ -5,7 +5,7 @@ import { utf8Bytes } from '../http/percent.js';
 import { reasonPhrase } from '../http/replies.js';
 import { preferredType } from './negotiation.js';
 
-/** What a page may tell of a response. */
+/** What a page may say about a response. */
 export interface ErrorFacts {
   readonly status: number;
   /** The word of the log; empty where a server has answered. */

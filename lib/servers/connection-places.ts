@@ -114,7 +114,7 @@ export class ConnectionPlaces implements RowListener, DeadlineOwner {
 
   onCall(): void {
     this.#user.onRoom();
-    // This thread has not enough unused connections for all who need one.
+    // This thread has not enough unused connections for all that need one.
     if (this.owesRoom(Number.POSITIVE_INFINITY)) this.#row.callUnused();
   }
 

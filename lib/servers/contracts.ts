@@ -123,7 +123,7 @@ export interface PoolLimits extends PoolConfig {
   readonly sendProxy: ProxyVersion | null;
 }
 
-/** How long a server keeps idle connections: gives estimates, and gets observations. */
+/** How long a server keeps idle connections: returns estimates, and takes observations. */
 export interface IdleTimes {
   /** ms that an idle connection is kept from `now` on; all times here use the same clock. */
   at(now: number): number;
@@ -195,7 +195,7 @@ export interface WholeListener {
   onLeaseFailed(failure: Failure, detail: string): void;
 }
 
-/** Provides connections to those who share them among requests: a pool. */
+/** Provides connections that are shared among requests: a pool. */
 export interface ConnectionSource {
   readonly address: Address;
   readonly limits: PoolLimits;

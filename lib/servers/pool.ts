@@ -29,7 +29,7 @@ import { WaitingLine } from './waiting-line.js';
  * response.
  */
 const DISTRUST_MS = 600_000;
-/** Operators are told of a full queue at most once in so many ms. */
+/** A full queue is reported to operators at most once in so many ms. */
 const TELL_MS = 1000;
 /** Later than any request came. */
 const ALWAYS = Number.POSITIVE_INFINITY;
@@ -64,7 +64,7 @@ export class Pool
   readonly #waiting = new WaitingLine();
   readonly #open = new Set<PooledConnection>();
   readonly #openings = new Set<Opening>();
-  /** Openings that are for one requester each, who is not in the queue any more. */
+  /** Openings that are for one requester each, which is not in the queue any more. */
   readonly #claims = new Map<WholeListener, Opening>();
   /** Open connections that are closing because there are more than the limit, or for requests of other threads. */
   readonly #closing = new Set<PooledConnection>();
@@ -471,7 +471,7 @@ export class Pool
 
   // The line.
 
-  /** Opens connections for requests in line as far as there is room, and tells the other threads who is left. */
+  /** Opens connections for requests in line as far as there is room, and tells the other threads which requests are left. */
   #serveLine(): void {
     while (this.isFull && !this.#closed && this.#places.take(this.#waiting.cameAt(this.#opensForQueue)))
       this.#openings.add(this.#dial());

@@ -343,7 +343,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     if (this.log.readers > 0) this.log.write(this.id);
   }
 
-  /** On the request path: a connect failed. Watchers learn of it at once, before the next check. */
+  /** On the request path: a connect failed. Watchers are called at once, before the next check. */
   noteConnectFailure(failure: Failure, detail: string): void {
     for (const watcher of this.#watchers) watcher.onConnectFailed?.(this, failure, detail);
   }

@@ -155,7 +155,7 @@ export class ClientBans {
     const sets = this.#sets;
     const { words } = sets;
     if (sets.isUsed(entry)) this.#remove(entry);
-    // Before the entry counts: who sees no ban in the table looks no further.
+    // Before the entry counts: a thread that sees no ban in the table looks no further.
     Atomics.add(words, COUNT, 1);
     const isV6 = address.version === 6;
     words[entry + SCOPE] = scope;

@@ -32,7 +32,7 @@ const HIGH = 0;
 const LOW = 1;
 
 /**
- * A hash table in shared memory: an entry is in the set that its digest selects, at any place in it. Whoever reads or
+ * A hash table in shared memory: an entry is in the set that its digest selects, at any place in it. A thread that reads or
  * changes a set holds its lock (`enter` and `leave`). An entry is marked as used with the last word that is written, and as
  * empty with the first, so that a thread that ends in between leaves no half entry.
  *
@@ -130,7 +130,7 @@ export class HashedSets {
     return this.words[entry] !== 0;
   }
 
-  /** Before its values are written: until `mark` the entry is nobody's. */
+  /** Before its values are written: until `mark` nothing finds the entry. */
   clear(entry: number): void {
     if (this.words[entry] === 0) return;
     this.words[entry] = 0;

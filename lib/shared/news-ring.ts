@@ -6,7 +6,7 @@ const READ = 1;
 export const RING_HEAD = 2;
 
 /**
- * Entries in shared memory that threads leave for the control plane, which reads them now and then. It is bounded: who finds it
+ * Entries in shared memory that threads leave for the control plane, which reads them now and then. It is bounded: a thread that finds it
  * half full leaves nothing, so that nobody writes what is being read.
  */
 export class NewsRing {

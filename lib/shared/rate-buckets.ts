@@ -26,7 +26,7 @@ export interface BucketTerms {
 /**
  * Token buckets of clients, each as the time at which it will be full (the generic cell rate algorithm): a token that is
  * taken moves that time on by one interval, and there is none left if it would be more than the depth of the bucket ahead
- * of now. A bucket that is full is as good as none. In a full set, a full bucket gives way, else the one that was not
+ * of now. A full bucket need not be kept. In a full set, a full bucket gives way, else the one that was not
  * asked for longest: its client gets a full bucket when it comes again.
  */
 export class RateBuckets {

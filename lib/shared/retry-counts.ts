@@ -9,7 +9,7 @@ const WINDOW_WORDS = 2 * WINDOW_SECONDS;
 const SLOTS = 1 << 14;
 /** How far from its place a budget may be. */
 const REACH = 64;
-/** Of the whole table: the lock of those who look for a slot or retry. */
+/** Of the whole table: the lock for looking for a slot, and for retrying. */
 const LOCK = 0;
 const HEAD_WORDS = 1;
 /** Of a slot. */

@@ -64,7 +64,7 @@ export class RoomRequests {
     this.#bells[thread]?.ring();
   }
 
-  /** Does not wait for an answer any longer. What the thread that was asked gives later is not lost: it rings all the same. */
+  /** Does not wait for an answer any longer. A place that the other thread frees later is not lost: it rings all the same. */
   withdraw(): void {
     Atomics.store(this.#words, this.#at(this.#thread, ASKED), NOBODY);
   }

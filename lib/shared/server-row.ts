@@ -182,7 +182,7 @@ export class ServerRow {
   joinLine(most: number, since: number): boolean {
     const at = this.own + FIRST;
     const isFirst = this.memory[at] === 0;
-    // Before it is counted: who sees that a request is in line must see whose, to call that thread.
+    // Before it is counted: a thread that sees a request in line must see whose it is, to call that thread.
     if (isFirst) Atomics.store(this.memory, at, stampOf(since));
     if (this.#takeOne(IN_LINE, most)) return true;
     if (isFirst) Atomics.store(this.memory, at, 0);

@@ -11,7 +11,7 @@ const SERVED_AT = 3;
 /** Seconds. */
 const TELL_AGAIN = 60;
 
-/** What a value was that is bound: not there, or to be told of again; bound to another server; bound to this one. */
+/** What a value was before it is bound: not there, or to be reported again; bound to another server; bound to this one. */
 type Before = 0 | 1 | 2;
 const NEW = 0;
 const MOVED = 1;
@@ -22,7 +22,7 @@ export class StickyBindings {
   readonly #sets: HashedSets;
   readonly #news: BindingNews;
 
-  /** `news`: what other nodes are to be told of; by default nothing. */
+  /** `news`: what is reported to other nodes; by default nothing. */
   constructor(memory: SharedArrayBuffer | null, thread: number, news = new BindingNews(null)) {
     this.#news = news;
     this.#sets = new HashedSets(STICKY_BINDINGS, memory, thread);
@@ -41,7 +41,7 @@ export class StickyBindings {
     return server;
   }
 
-  /** Another node has told of it, so it is none of the news. `now`: in whole seconds. */
+  /** Another node has reported it, so it is not reported again. `now`: in whole seconds. */
   adopt(value: Digest, server: number, now: number): void {
     this.#write(value, server, now);
   }
@@ -78,7 +78,7 @@ export class StickyBindings {
     return before;
   }
 
-  /** One that is used is told of again each minute, so that other nodes remember it. */
+  /** One that is used is reported again each minute, so that other nodes remember it. */
   #before(entry: number, server: number, now: number): Before {
     const { words } = this.#sets;
     if (words[entry + SERVER] !== server) return MOVED;

@@ -12,7 +12,7 @@ export interface GuardReport extends Refusals {
 /** Adds up in the firewalls of the main thread what those of engines have refused. */
 export class GuardSums {
   readonly #firewallsNow: () => readonly Firewall[];
-  /** By name, as they were when the last one was looked for in vain. */
+  /** By name, as they were when one was last looked for and not found. */
   #known = new Map<string, Firewall>();
 
   /** `firewallsNow`: those of the configuration in force. */

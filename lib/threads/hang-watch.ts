@@ -14,7 +14,7 @@ export const BEAT_EVERY_MS = 1000;
 /** A thread that is watched. */
 export interface WatchedThread {
   readonly number: number;
-  /** Does it listen? Until then it builds its configuration, and its pulse tells of each step. */
+  /** Does it listen? Until then it builds its configuration, and its pulse goes on with each step. */
   readonly isOpen: boolean;
   /** Ends it at once, whatever it does. `reason`: why, in a few words. */
   end(reason: string): Promise<void>;
@@ -33,7 +33,7 @@ interface Sight {
 
 /**
  * Ends threads whose event loop stands still, such as in a loop without an end: the connections of the others are served
- * meanwhile, but the kernel goes on giving it new ones. It goes by looks, not by the time of the clock: a machine
+ * meanwhile, but the kernel goes on giving it new ones. It counts looks, not the time of the clock: a machine
  * that was suspended stops the main thread as well.
  */
 export class HangWatch {

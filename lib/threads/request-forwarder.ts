@@ -7,7 +7,7 @@ import { LineMemory, LineWriter } from './line-memory.js';
 import { RecordWriter } from './record-batch.js';
 import type { Report, ReporterStart, ReportTerms } from './report-messages.js';
 
-/** Records are posted at most this long after the first of them, in ms: observers hear of a request soon. */
+/** Records are posted at most this long after the first of them, in ms, so that observers get them soon. */
 const RECORDS_AFTER_MS = 5;
 /** So are lines: fewer messages cost the main thread less, and lines wait longer there. */
 const LINES_AFTER_MS = 25;

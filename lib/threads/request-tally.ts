@@ -32,7 +32,7 @@ const FORGET_PATH = 8;
 const REASONS = Object.keys(FAILURES) as readonly Reason[];
 const indexes: ReadonlyMap<Reason, number> = new Map(REASONS.map((reason, index) => [reason, index]));
 
-/** Names that were not told before; their numbers follow those told before. */
+/** Names that were not reported before; their numbers follow those reported before. */
 export interface NewNames {
   readonly routes: readonly string[];
   readonly servers: readonly string[];

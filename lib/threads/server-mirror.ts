@@ -33,7 +33,7 @@ export class ServerMirrors {
     });
   }
 
-  /** From now on engines are told of the health of `server`, which `judge` decides. */
+  /** From now on engines are told the health of `server`, which `judge` decides. */
   watch(server: Server, number: number, judge: ServerJudge, onStop: () => void): ServerJudge {
     const seen = Array.from({ length: this.#successes.threads }, (_, one) => this.#successes.of(one, number));
     const mirror = new ServerMirror(server, number, judge, seen, this.#tell, () => {

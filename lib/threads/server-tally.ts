@@ -19,7 +19,7 @@ export interface LoggedServer extends CountedServer {
   readonly log: LoadLog;
 }
 
-/** What was told of a server. */
+/** What was reported about a server so far. */
 interface Told {
   readonly server: LoggedServer;
   readonly number: number;
@@ -44,7 +44,7 @@ function readScalars({ totals, responseTimes, pool }: CountedServer, into: Float
 }
 
 /**
- * Tells what the servers of an engine have counted. Only servers are looked at on which a request has begun or ended since
+ * Reports what the servers of an engine have counted. Only servers are looked at on which a request has begun or ended since
  * the report before, by their `LoadLog`; all of them when there were too many requests for the log to have kept them.
  */
 export class ServerTally {

@@ -7,7 +7,7 @@ import { receiveError } from './sent-error.js';
 /** The thread that was asked has ended. */
 export class ThreadEnded extends Error {}
 
-/** What is told of a thread. */
+/** Called for what a thread reports, and for its end. */
 export interface ThreadListener {
   /** What an engine reports about its servers. */
   onServerReports(thread: WorkerThread, reports: ServerReports): void;

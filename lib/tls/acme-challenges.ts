@@ -15,7 +15,7 @@ export class AcmeChallenges {
   /** By host; the last is the newest. */
   readonly #certificates = new Map<string, PemPair[]>();
 
-  /** `onTokens` is told of all open ones of http-01 after each change, and resolves when they are answered. */
+  /** `onTokens` is called with all open ones of http-01 after each change, and resolves when they are answered. */
   constructor(onTokens: (tokens: readonly ChallengeToken[]) => Promise<void> = async () => {}) {
     this.#onTokens = onTokens;
   }

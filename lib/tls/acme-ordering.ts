@@ -22,8 +22,8 @@ const REST_MS = 30_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /**
- * Has certificates issued: with the account of the store, and challenges that are answered before the authority is told of
- * them. A thread of its own speaks ACME. What fails rejects with an AcmeError.
+ * Has certificates issued: with the account of the store, and challenges that are answered here before the authority is asked to
+ * look. A thread of its own speaks ACME. What fails rejects with an AcmeError.
  */
 export class AcmeOrdering {
   readonly #terms: AcmeTerms;

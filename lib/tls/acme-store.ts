@@ -21,9 +21,9 @@ export interface StoredFailure {
 /** held: this one orders. taken: another one does. away: it is not known which one does, so none orders. */
 export type OrderLock = 'held' | 'taken' | 'away';
 
-/** Who uses a store, as the store sees it. A store that only this process can change tells of nothing. */
+/** The user of a store, as the store sees it. A store that only this process can change calls none of these. */
 export interface AcmeStoreUser {
-  /** Told of what cannot be understood, and goes on. */
+  /** Called for what cannot be understood; the store goes on. */
   warn(message: string): void;
   /** Others have written certificates: those of all names that `concerns` says yes to may be newer. */
   onNews(concerns: (hosts: readonly string[]) => boolean): void;
@@ -47,17 +47,17 @@ export interface AcmeStore {
   /** By the first name of the certificate. */
   readFailures(): Promise<Map<string, StoredFailure>>;
   writeFailures(failures: ReadonlyMap<string, StoredFailure>): Promise<void>;
-  /** Takes the lock of who orders. It is lost when its holder ends, or gives no sign of life for long. */
+  /** Takes the lock that permits ordering. It is lost when its holder ends, or does not refresh it for long. */
   acquire(): Promise<OrderLock>;
   /** Shows that the holder is alive; called each second while it orders. */
   refresh(): void;
-  /** Gives back the lock, if it is held. */
+  /** Releases the lock, if it is held. */
   release(): Promise<void>;
   /** Has all others answer these challenges. Resolves when they do, and rejects when the lock was lost meanwhile. */
   publish(offers: readonly ChallengeOffer[]): Promise<void>;
   /** The challenges are over. */
   withdraw(offers: readonly ChallengeOffer[]): Promise<void>;
-  /** Final: gives back the lock. */
+  /** Final: releases the lock. */
   close(): void;
 }
 

@@ -40,7 +40,7 @@ export class WantedCertificate {
     return this.certificate !== null && isFor(this.certificate, this.hosts);
   }
 
-  /** Goes by another certificate. */
+  /** Another certificate is in force. */
   adopt(certificate: AcmeCertificate): void {
     this.certificate = certificate;
     this.#window = null;

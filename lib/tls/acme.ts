@@ -31,7 +31,7 @@ export class Acme implements AcmeSource {
   readonly #openStore: OpenAcmeStore | undefined;
   #managers = new Map<string, AcmeManager>();
   #staged: readonly Staged[] = [];
-  /** Told of each change: makes listeners go by it. */
+  /** Called after each change: makes listeners use it. */
   listener: AcmeListener = () => {};
 
   /** `onTokens`: as of `AcmeChallenges`. */

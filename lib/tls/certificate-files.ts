@@ -59,7 +59,7 @@ export interface ReadEntry {
 
 /**
  * Reads the pairs that one entry of `certificates` names: of a file one, of a folder those of all its files. `known` finds what
- * was read before. `watch` is told of each path whose change matters.
+ * was read before. `watch` is called with each path whose change matters.
  */
 export function* readEntry(
   config: CertificateConfig,

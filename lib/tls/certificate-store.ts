@@ -96,7 +96,7 @@ export class CertificateStore {
     this.#own = new ThreadCertificates(this.#tickets.keys, onTokens);
   }
 
-  /** Other threads listen too, and are told of every change from now on. */
+  /** Other threads listen too, and get every change from now on. */
   tellAlso(audience: CertificateAudience): void {
     this.#audience = audience;
   }
@@ -194,7 +194,7 @@ export class CertificateStore {
     this.#own.stage((prepared as Loaded).tables as ThreadTables);
   }
 
-  /** What a listener goes by, from now on and after every change. Until its files are read it refuses every handshake. */
+  /** The terms of a listener, which follow every change. Until its files are read it refuses every handshake. */
   termsOf(config: TlsConfig): TlsTerms {
     return this.#own.termsOf(config);
   }

@@ -31,7 +31,7 @@ export interface Staple {
 export interface StaplerDeps {
   readonly clock: Clock;
   readonly warning: (line: string) => void;
-  /** Told of each response, by the fingerprint of the certificate; null: there is none any more. */
+  /** Called with each response, by the fingerprint of the certificate; null: there is none any more. */
   readonly onResponse?: (fingerprint: string, response: Buffer | null) => void;
   /** By default in a thread: the library takes 200 ms to load. Must not reject. */
   readonly fetch?: (what: OcspFetch) => Promise<OcspFetched>;

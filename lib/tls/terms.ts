@@ -56,7 +56,7 @@ class CertificateChoice implements TlsChoice {
 }
 
 /**
- * Terms whose table can be replaced at any time: a handshake goes by the table that it found. The cost of a choice does
+ * Terms whose table can be replaced at any time: a handshake uses the table that it found. The cost of a choice does
  * not depend on the number of certificates.
  */
 export class LiveTerms implements TlsTerms {
@@ -71,7 +71,7 @@ export class LiveTerms implements TlsTerms {
     this.#challenges = challenges;
   }
 
-  /** Goes by another table from now on, unless the one in force was published later. */
+  /** Uses another table from now on, unless the one in force was published later. */
   follow(table: CertificateTable, version: number): void {
     if (version < this.#version) return;
     this.#table = table;

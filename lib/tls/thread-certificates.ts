@@ -84,7 +84,7 @@ export class ThreadCertificates {
     for (const [key, table] of tables) this.#live(key).follow(table, version);
   }
 
-  /** What a listener goes by, from now on and after every change. Until there are certificates it refuses every handshake. */
+  /** The terms of a listener, which follow every change. Until there are certificates it refuses every handshake. */
   termsOf(config: TlsConfig): TlsTerms {
     return this.#live(tlsConfigKey(config));
   }

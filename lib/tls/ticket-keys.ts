@@ -7,7 +7,7 @@ import type { TicketKey } from './published-certificates.js';
 export const TICKET_KEY_LIFE = 3_600_000;
 /**
  * The next key, the current one and two before. All threads know a key an hour before one of them encrypts with it, so that
- * a session is resumed by a thread that hears of a rotation a moment later. Tickets are decrypted for two to three hours.
+ * a session is resumed by a thread that gets a rotation a moment later. Tickets are decrypted for two to three hours.
  */
 const KEYS_KEPT = 4;
 
@@ -19,7 +19,7 @@ export class TicketKeyRotation {
   #keys: readonly TicketKey[] = [newKey(), newKey()];
   readonly #stop: () => void;
 
-  /** `onRotate` is told of all keys, newest first. */
+  /** `onRotate` is called with all keys, newest first. */
   constructor(clock: Clock, onRotate: (keys: readonly TicketKey[]) => void) {
     this.#stop = clock.every(TICKET_KEY_LIFE, () => {
       this.#keys = [newKey(), ...this.#keys].slice(0, KEYS_KEPT);
@@ -67,7 +67,7 @@ interface RawContext {
  */
 export class TicketKeys {
   #keys: readonly BufferKey[];
-  /** Those without the callback. They must be told of a new key. */
+  /** Those without the callback. They must get each new key. */
   readonly #told = new Set<WeakRef<RawContext>>();
   readonly #usesCallback: boolean;
 

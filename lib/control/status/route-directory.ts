@@ -21,7 +21,7 @@ const NO_PLACES: readonly number[] = [];
 /** The routes of one configuration in the order of the file, found by name, by group, and by parts of their texts. */
 export class RouteDirectory {
   static #made = 0;
-  /** Another one for each directory: who remembers where something was found keeps no configuration alive by it. */
+  /** Another one for each directory: an object that remembers where something was found keeps no configuration alive by it. */
   readonly number = ++RouteDirectory.#made;
   readonly config: Config;
   readonly routes: ListedRoute[] = [];

@@ -226,7 +226,7 @@ export interface ThreadRow extends ViewRow {
 export interface NodeRow extends ViewRow {
   readonly name: string;
   readonly isSelf: boolean;
-  /** ms since it was last heard of, in whole seconds. */
+  /** ms since its last sign of life, in whole seconds. */
   readonly seenMs: number;
   /** Requests per second. */
   readonly rate: number;

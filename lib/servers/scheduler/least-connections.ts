@@ -98,7 +98,7 @@ export class LeastConnections implements Scheduler {
     if (this.followsLoad) this.#heap.update(index);
   }
 
-  /** Equal ratios give equal numbers (IEEE 754 rounds correctly): 1 of 3 and 2 of 6 tie. */
+  /** Equal ratios are equal numbers (IEEE 754 rounds correctly): 1 of 3 and 2 of 6 tie. */
   #weighLoad(index: number): void {
     this.#loads[index] = (this.#candidates[index] as Candidate).active / (this.#weights[index] as number);
   }
