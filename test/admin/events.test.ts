@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { RawClient } from '../support/client.js';
+import { until } from '../support/loop-ticks.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { FakeSubject } from './fake-subject.js';
 import { openAdmin } from './support.js';
@@ -52,7 +53,7 @@ t.test('a heartbeat keeps a stream open, and one subscription serves all streams
   for (const client of clients) await client.until(': still here\n\n');
   clients[0]?.destroy();
   clients[1]?.destroy();
-  while (subject.listenerCount > 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => subject.listenerCount === 0);
   const last = await listen(t, port);
   await last.until('retry: 2000\n\n');
   admin.close();
@@ -69,10 +70,11 @@ t.test('there are so many streams and no more', async (t) => {
   t.match(await one.response(), { status: 503, body: /too_many_streams/ });
   clients[0]?.destroy();
   await once(clients[0]!.socket, 'close');
-  for (;;) {
+  const isLetIn = async (): Promise<boolean> => {
     const again = await listen(t, port);
-    if ((await again.until('\r\n\r\n')).startsWith('HTTP/1.1 200')) break;
-  }
+    return (await again.until('\r\n\r\n')).startsWith('HTTP/1.1 200');
+  };
+  await until(isLetIn, 'there is room for another stream');
 });
 
 t.test('a client that does not read its stream is cut off', async (t) => {

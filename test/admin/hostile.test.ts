@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { RawClient } from '../support/client.js';
-import { turns } from '../support/loop-ticks.js';
+import { turns, until } from '../support/loop-ticks.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { FakeSubject } from './fake-subject.js';
 import { openAdmin } from './support.js';
@@ -57,7 +57,7 @@ t.test('there are so many connections and no more', async (t) => {
   const clients: RawClient[] = [];
   for (let count = 0; count < 140; count++) clients.push(await connect(t, port));
   const closed = () => clients.filter((client) => client.ended || client.closed).length;
-  while (closed() < 12) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => closed() >= 12, '12 of 140 connections are closed');
   t.equal(closed(), 12);
   clients.find((client) => !client.closed)?.send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
 });
@@ -110,9 +110,13 @@ t.test(
     t.notOk(client.closed);
     clock.advance(2000);
     await turns();
-    while (!client.closed) {
-      client.send('more');
-      await turns(2);
-    }
+    await until(
+      () => client.closed,
+      'a client that goes on sending is cut',
+      () => {
+        client.send('more');
+        return turns(2);
+      },
+    );
   },
 );

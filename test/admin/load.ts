@@ -1,4 +1,5 @@
 import { RawClient } from '../support/client.js';
+import { until } from '../support/loop-ticks.js';
 
 /** What was counted of the same requests, by whoever counted them. */
 export interface Counts {
@@ -39,7 +40,8 @@ export class Load {
   /** Resolves when so many more requests have been answered. */
   async more(requests: number): Promise<void> {
     const enough = this.counts.total + requests;
-    while (this.counts.total < enough && this.troubles.length === 0) await pause(5);
+    const isEnough = (): boolean => this.counts.total >= enough || this.troubles.length > 0;
+    await until(isEnough, `${requests} more requests are answered`, () => pause(5));
   }
 
   /** Of a server so far. */

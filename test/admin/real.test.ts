@@ -1,5 +1,6 @@
 import t from 'tap';
 import { RawClient } from '../support/client.js';
+import { rest, until } from '../support/loop-ticks.js';
 import { schemaFault } from './description.js';
 import { startSite } from './site.js';
 
@@ -14,7 +15,7 @@ t.test('the status of a balancer at work is as its schema says', async (t) => {
   for (let count = 0; count < 6; count++) t.equal(await get(), 200);
   t.equal(await get('/secret'), 403);
   fixtures[2]!.healthy = false;
-  await until(async () => (await servers(ask))[2]?.state === 'down');
+  await until(async () => (await servers(ask))[2]?.state === 'down', undefined, rest);
   for (const [path, schema] of [
     ['/api/status', 'Status'],
     ['/api/servers/cherry', 'Server'],
@@ -42,10 +43,10 @@ t.test('readyz is 503 when no server can be used, with the reason', async (t) =>
   const { ask, servers: fixtures } = await startSite(t);
   t.equal((await ask('/readyz')).status, 200);
   for (const fixture of fixtures) fixture.healthy = false;
-  await until(async () => (await ask('/readyz')).status === 503);
+  await until(async () => (await ask('/readyz')).status === 503, undefined, rest);
   t.match((await ask('/readyz')).text, /^not ready\n.*default/);
   fixtures[0]!.healthy = true;
-  await until(async () => (await ask('/readyz')).status === 200);
+  await until(async () => (await ask('/readyz')).status === 200, undefined, rest);
 });
 
 t.test('readyz is 503 during a drain, and livez is 200 to the end', async (t) => {
@@ -54,7 +55,7 @@ t.test('readyz is 503 during a drain, and livez is 200 to the end', async (t) =>
   const client = await RawClient.connect(address?.kind === 'tcp' ? address.port : 0);
   t.teardown(() => client.destroy());
   client.send('GET /?delay=300 HTTP/1.1\r\nHost: a\r\n\r\n');
-  await until(async () => fixtures.some(({ requests }) => requests > 0));
+  await until(async () => fixtures.some(({ requests }) => requests > 0), undefined, rest);
   const drained = balancer.drain();
   t.match(await ask('/readyz'), { status: 503, text: /drain/ });
   t.equal((await ask('/livez')).status, 200);
@@ -76,7 +77,7 @@ t.test('a request is explained by the servers as they are', async (t) => {
   balancer.setAvailability('apple', 'draining');
   balancer.setWeight('banana', 7);
   fixtures[2]!.healthy = false;
-  await until(async () => (await explained())[2]?.left_out === 'down');
+  await until(async () => (await explained())[2]?.left_out === 'down', undefined, rest);
   t.match(await explained(), [{ left_out: 'draining' }, { weight: 7, left_out: null }, { left_out: 'down' }]);
   balancer.addServer('default', { address: '127.0.0.1:9', name: 'damson' });
   t.match((await explained())[3], { name: 'damson' });
@@ -128,8 +129,4 @@ t.test('the API passes on refusals of the balancer in its words', async (t) => {
 
 async function servers(ask: (path: string) => Promise<{ json: unknown }>): Promise<Servers['servers']> {
   return ((await ask('/api/servers')).json as Servers).servers;
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
 }

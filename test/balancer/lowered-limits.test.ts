@@ -77,10 +77,14 @@ for (const pool of [{}, { pipelining: 2 }]) {
     await until(() => server.connections === 4);
     t.ok(held.length > 0, 'raised again, those in line get connections at once');
     load.stop();
-    while (load.answered < before + 8) {
-      answer();
-      await turns(2);
-    }
+    await until(
+      () => load.answered >= before + 8,
+      'each client has its last answer',
+      () => {
+        answer();
+        return turns(2);
+      },
+    );
   });
 }
 

@@ -30,7 +30,7 @@ t.test('max_connections: requests beyond it wait in line, and are served in thei
     else await until(() => balancer.status().servers[0]?.waiting === index);
   }
   for (const client of clients) {
-    while (answers.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => answers.length > 0);
     // The end of the connection before, of another thread, may be read after this one was accepted.
     await until(() => server.connections === 1);
     answers.shift()?.();
@@ -55,7 +55,7 @@ t.test('max_connections: who waits longer than timeouts.queue is answered 503', 
   );
   const first = await connect();
   first.send(GET);
-  while (server.connections === 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => server.connections > 0);
   const second = await connect();
   second.send(GET);
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));

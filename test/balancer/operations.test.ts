@@ -226,7 +226,13 @@ t.test('clients are bound to a server that was added, and to another one once it
     balancer.addServer('default', { address: c.address, name: 'c' });
     let user = 0;
     let bound = await askAs(user);
-    while (bound.body !== 'c') bound = await askAs(++user);
+    await until(
+      () => bound.body === 'c',
+      'the server that was added serves a client',
+      async () => {
+        bound = await askAs(++user);
+      },
+    );
     for (let i = 0; i < 5; i++) t.equal((await askAs(user, bound.cookie)).body, 'c');
     balancer.removeServer('c');
     const next = await askAs(user, bound.cookie);

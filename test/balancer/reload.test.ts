@@ -4,6 +4,7 @@ import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
 import { GET } from '../support/http.js';
+import { until } from '../support/loop-ticks.js';
 import { SWITCHED_WORKERS } from '../support/thread-switch.js';
 
 const answer = (body: string): string => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
@@ -24,7 +25,7 @@ t.test('a reload sends the next request elsewhere; the one in flight ends where 
   const { balancer, connect, port } = await startBalancer(t, { servers: [old.address] });
   const waiting = await connect();
   waiting.send(GET);
-  while (old.connections === 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => old.connections > 0);
   await balancer.reload(
     createConfig({ listen: '127.0.0.1:0', health_check: false, servers: [fresh.address] }),
   );
@@ -35,7 +36,7 @@ t.test('a reload sends the next request elsewhere; the one in flight ends where 
   t.equal((await waiting.response()).body, 'old', 'not cut');
   waiting.send(GET);
   t.equal((await waiting.response()).body, 'new', 'the same connection follows with its next request');
-  while (old.connections > 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => old.connections === 0);
   t.equal(balancer.addresses.length, 1);
   t.match(balancer.addresses[0], { port }, 'the listener is the same');
 });

@@ -114,10 +114,14 @@ t.test(
     await seen.when(({ stateChanges }) => stateChanges.includes('down a status 500'));
     t.strictSame(story(balancer), ['down a', 'route_down shop a is down']);
     status = '200 OK';
-    while (!seen.stateChanges.includes('up a')) {
-      clock.advance(1000);
-      await turns();
-    }
+    await until(
+      () => seen.stateChanges.includes('up a'),
+      'the server is up again',
+      () => {
+        clock.advance(1000);
+        return turns();
+      },
+    );
     t.match(story(balancer).slice(-2), ['up a', /^route_up shop after \d+ m?s$/]);
     t.equal(balancer.status().routes[1]?.downSince, null, 'nobody checks c');
   },

@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { startFixtureServer } from '../../fixtures/server.js';
 import { RawClient } from '../support/client.js';
+import { until } from '../support/loop-ticks.js';
 import { get, start, url } from './program.js';
 import { LAUNCHER, Program } from './support.js';
 
@@ -57,7 +58,7 @@ t.test('a second signal ends it at once', async (t) => {
     const target = await url(program);
     const before = server.requests;
     const answer = get(`${target}x?hang=1`).catch(() => 'cut');
-    while (server.requests === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => server.requests > before);
     program.child.kill('SIGTERM');
     await program.onStderr(/stopping/);
     program.child.kill(signal);
@@ -164,7 +165,7 @@ for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
     await get(`${target}before`);
     renameSync(log, `${log}.1`);
     program.child.kill(signal);
-    while (!existsSync(log)) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => existsSync(log), 'the program writes a new log');
     await get(`${target}after`);
     program.child.kill('SIGTERM');
     t.equal(await program.end(), 0);

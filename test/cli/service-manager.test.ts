@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +26,6 @@ class Receiver {
   readonly path: string;
   readonly told: string[] = [];
   readonly #child: ChildProcess;
-  readonly #changed = new EventEmitter();
 
   private constructor(t: Test) {
     const directory = mkdtempSync(join(tmpdir(), 'lb-'));
@@ -41,7 +39,6 @@ class Receiver {
       text = lines.pop() ?? '';
       // systemd-notify asks whether its message was read, by a descriptor.
       this.told.push(...lines.filter((line) => line !== 'BARRIER=1'));
-      this.#changed.emit('change');
     });
     t.teardown(() => {
       this.#child.kill('SIGKILL');
@@ -57,11 +54,8 @@ class Receiver {
   }
 
   async until(pattern: RegExp): Promise<string> {
-    for (;;) {
-      const found = this.told.find((line) => pattern.test(line));
-      if (found !== undefined) return found;
-      await once(this.#changed, 'change');
-    }
+    await until(() => this.told.some((line) => pattern.test(line)), `systemd is told ${pattern}`);
+    return this.told.find((line) => pattern.test(line)) ?? '';
   }
 }
 

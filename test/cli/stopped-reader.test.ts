@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { RawClient } from '../support/client.js';
+import { until } from '../support/loop-ticks.js';
 import { LAUNCHER } from './support.js';
 
 // Programs start slowly on a busy machine.
@@ -20,22 +21,17 @@ const env = { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '' };
 /** What a process has written so far, and the moment in which it matches. */
 class Output {
   text = '';
-  readonly #child: ChildProcess;
 
   constructor(child: ChildProcess, name: 'stdout' | 'stderr') {
-    this.#child = child;
     child[name]!.setEncoding('utf8').on('data', (part: string) => {
       this.text += part;
-      child.emit('more');
     });
   }
 
   async has(pattern: RegExp): Promise<string> {
-    for (;;) {
-      const match = pattern.exec(this.text);
-      if (match !== null) return match[1] ?? match[0];
-      await once(this.#child, 'more');
-    }
+    await until(() => pattern.test(this.text), `it writes ${pattern}`);
+    const match = pattern.exec(this.text);
+    return match?.[1] ?? match?.[0] ?? '';
   }
 }
 

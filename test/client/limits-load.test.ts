@@ -7,7 +7,7 @@ import { pattern } from '../../fixtures/pattern.js';
 import { startFixtureServer } from '../../fixtures/server.js';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
-import { turns } from '../support/loop-ticks.js';
+import { turns, until } from '../support/loop-ticks.js';
 import { fileLimit, openSockets, residentBytes, startProcesses } from '../support/processes.js';
 
 const KIBIBYTE = 1024;
@@ -52,7 +52,11 @@ t.test('200 clients with slow heads delay no others, and get 408', async (t) => 
   }
   t.equal(seen.requests.filter(({ reason }) => reason === 'request_timeout').length, 200);
   other.destroy();
-  while (balancer.clientCount > 0) await drip(100);
+  await until(
+    () => balancer.clientCount === 0,
+    undefined,
+    () => drip(100),
+  );
 });
 
 t.test('thousands of idle clients cost little memory each', onLinux, async (t) => {

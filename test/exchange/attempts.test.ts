@@ -185,10 +185,14 @@ t.test('a server that accepts no connection fails after timeouts.connect', async
   const { connect, clock, seen } = await startBalancer(t, settings, { manual: true });
   const client = await connect();
   client.send(POST);
-  while (seen.requests.length === 0) {
-    await pause(2);
-    clock.advance(100);
-  }
+  await until(
+    () => seen.requests.length > 0,
+    'timeouts.connect ends the request',
+    async () => {
+      await pause(2);
+      clock.advance(100);
+    },
+  );
   t.equal((await client.response()).status, 504);
   t.equal((await seen.request()).reason, 'connect_timeout');
 });

@@ -8,6 +8,7 @@ import { startBalancer } from '../support/balancer.js';
 import { OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { until } from '../support/loop-ticks.js';
+import type { ManualClock } from '../support/manual-clock.js';
 import { deadAddress, origin } from '../support/origin.js';
 import { oneThread } from '../support/thread-switch.js';
 import { unlessTls } from '../support/tls-switch.js';
@@ -122,6 +123,12 @@ t.test('the same with long gaps (LB_HOLD_GAP_MS=8000)', { skip: LONG === 0, time
   restartedUnderLoad(t, LONG, 6000, 200),
 );
 
+/** Lets so many ms pass by the clock of the test, and a moment by that of the machine. */
+async function passing(clock: ManualClock, ms: number): Promise<void> {
+  clock.advance(ms);
+  await pause(1);
+}
+
 t.test('after the time a client gets 503, and a full line turns further requests away at once', async (t) => {
   const settings = { hold: { for: '5s', max_requests: 2 }, health_check: false as const };
   const servers = [await deadAddress()];
@@ -134,19 +141,19 @@ t.test('after the time a client gets 503, and a full line turns further requests
     await balancer.collectFigures();
     return balancer.status().routes[0]?.hold;
   };
+  const settledAfter = (count: number, ms: number): Promise<void> =>
+    until(
+      () => seen.requests.length >= count,
+      `${count} requests are over`,
+      () => passing(clock, ms),
+    );
   t.same(await holds(), { waiting: 0, held: 0, timedOut: 0, refused: 0 });
   const clients = [await connect(), await connect(), await connect()];
   for (const client of clients) client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-  while (seen.requests.length < 1) {
-    clock.advance(50);
-    await pause(1);
-  }
+  await settledAfter(1, 50);
   t.match(seen.requests[0], { status: 502, reason: 'connect_refused' }, 'the third is not held');
   t.same(await holds(), { waiting: 2, held: 2, timedOut: 0, refused: 1 });
-  while (seen.requests.length < 3) {
-    clock.advance(100);
-    await pause(1);
-  }
+  await settledAfter(3, 100);
   t.match(seen.requests.slice(1), [
     { status: 503, reason: 'no_server' },
     { status: 503, reason: 'no_server' },
@@ -177,11 +184,18 @@ t.test('requests that wait by the terms of before a reload are counted, and take
     await balancer.collectFigures();
     return balancer.status().routes[0]?.hold;
   };
+  const settledAfter = (count: number, ms: number): Promise<void> =>
+    until(
+      () => seen.requests.length >= count,
+      `${count} requests are over`,
+      () => passing(clock, ms),
+    );
   const held = async (count: number): Promise<void> => {
-    while (((await holds())?.held ?? 0) < count) {
-      clock.advance(10);
-      await pause(1);
-    }
+    await until(
+      async () => ((await holds())?.held ?? 0) >= count,
+      `${count} requests are held`,
+      () => passing(clock, 10),
+    );
   };
   const clients = [await connect(), await connect(), await connect(), await connect()];
   const ask = (index: number): void => clients[index]?.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -194,15 +208,9 @@ t.test('requests that wait by the terms of before a reload are counted, and take
   await held(3);
   t.match(await holds(), { waiting: 3, held: 3 });
   ask(3);
-  while (seen.requests.length < 1) {
-    clock.advance(10);
-    await pause(1);
-  }
+  await settledAfter(1, 10);
   t.match(seen.requests[0], { status: 502, reason: 'connect_refused' }, 'there are three already');
-  while (seen.requests.length < 3) {
-    clock.advance(100);
-    await pause(1);
-  }
+  await settledAfter(3, 100);
   t.match(await holds(), { waiting: 1, timedOut: 2 }, 'those of before have waited for 5 s');
   for (const client of clients) client.destroy();
 });

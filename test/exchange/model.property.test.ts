@@ -6,6 +6,7 @@ import type { RawConnection } from '../../fixtures/raw-server.js';
 import { type Started, startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
+import { until } from '../support/loop-ticks.js';
 import { chunked, origin, readRequest } from '../support/origin.js';
 import { OVER_TLS } from '../support/tls-switch.js';
 
@@ -191,7 +192,7 @@ function hasBody({ method }: Request): boolean {
 }
 
 async function settled(started: Started): Promise<void> {
-  while (started.balancer.clientCount > 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => started.balancer.clientCount === 0);
 }
 
 /** In a pipeline, surplus bytes that look like a response would be the answer to the next request, so they are left out. */

@@ -5,6 +5,7 @@ import { SharedMemory } from '../../lib/shared/shared-memory.js';
 import { startBalancer } from '../support/balancer.js';
 import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
+import { turns, until } from '../support/loop-ticks.js';
 import { deadAddress, origin, readRequest } from '../support/origin.js';
 
 const BUSY = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy';
@@ -127,10 +128,14 @@ t.test('an answer that is not retried because of the budget is marked in the rec
     client.send(GET);
     // The third attempt asks the first server again, after a moment.
     const answer = client.response();
-    while (seen.requests.length < sent) {
-      clock.advance(1);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    await until(
+      () => seen.requests.length >= sent,
+      `request ${sent} is answered`,
+      () => {
+        clock.advance(1);
+        return turns(1);
+      },
+    );
     t.equal((await answer).status, 503);
   };
   let sent = 1;

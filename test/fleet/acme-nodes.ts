@@ -6,6 +6,7 @@ import { openRedis } from '../../lib/fleet/redis-client.js';
 import { SharedAcme } from '../../lib/fleet/shared-acme.js';
 import type { ChallengeOffer } from '../../lib/tls/acme-protocol.js';
 import type { AcmeStore, AcmeStoreUser, OpenAcmeStore } from '../../lib/tls/acme-store.js';
+import { rest, until } from '../support/loop-ticks.js';
 import { JumpClock } from '../tls/acme-rig.js';
 
 /** Who uses a store in a test, and what it was told. */
@@ -82,14 +83,12 @@ export class AcmeNode {
 
   /** Waits until Redis answers, and shares from then on. */
   async answered(): Promise<void> {
-    while (this.link.state !== 'shared') {
-      try {
-        await this.link.call('PING', []);
-        this.link.noteGood();
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    }
+    const ping = (): Promise<void> =>
+      this.link.call('PING', []).then(
+        () => this.link.noteGood(),
+        () => rest(20),
+      );
+    await until(() => this.link.state === 'shared', 'Redis answers', ping);
   }
 
   open(store: string, user: AcmeStoreUser, directory = 'https://ca.example/dir'): AcmeStore {

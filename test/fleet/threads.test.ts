@@ -72,12 +72,11 @@ await t.test('all threads of all nodes agree on the server of a sticky value', {
   const serverOf = async (client: RawClient): Promise<string> => (await ask(client, '/', field)).server;
   const bound = await serverOf(near[0] as RawClient);
   nodes[0]?.balancer.setAvailability(bound, 'maintenance');
-  const other = await (async () => {
-    for (;;) {
-      const server = await serverOf(near[1] as RawClient);
-      if (server !== bound) return server;
-    }
-  })();
+  let other = bound;
+  await until('another server takes the client', async () => {
+    other = await serverOf(near[1] as RawClient);
+    return other !== bound;
+  });
   await until('the other node follows', async () => (await serverOf(far[0] as RawClient)) === other);
   const servers = await Promise.all([...near, ...far].map(serverOf));
   t.strictSame([...new Set(servers)], [other]);

@@ -19,6 +19,7 @@ import {
 import { SocketChoice } from '../../lib/net/socket-choice.js';
 import type { SocketWriter, Transport, TransportOwner } from '../../lib/net/transport.js';
 import { FUZZ_RUNS } from '../support/fuzz.js';
+import { until } from '../support/loop-ticks.js';
 
 const PIECE = 40 * 1024;
 
@@ -369,7 +370,7 @@ async function relayed(course: Course): Promise<{ taken: number; intact: boolean
     socket.on('error', () => {});
     await once(socket, 'connect');
     sockets.push(socket);
-    while (channels.length < sockets.length) await turn();
+    await until(() => channels.length === sockets.length);
   }
   const [source, sink] = sockets as [net.Socket, net.Socket];
   let taken = 0;
@@ -387,7 +388,7 @@ async function relayed(course: Course): Promise<{ taken: number; intact: boolean
   source.resume();
   await once(sink, 'close');
   source.destroy();
-  while (open > 0) await turn();
+  await until(() => open === 0);
   listener.close();
   return { taken, intact };
 }

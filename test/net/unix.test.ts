@@ -7,7 +7,7 @@ import t, { type Test } from 'tap';
 import { startBalancer } from '../support/balancer.js';
 import { GET } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
-import { turns } from '../support/loop-ticks.js';
+import { turns, until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
 
 /** A short path: the kernel takes at most 103 bytes. */
@@ -46,7 +46,7 @@ t.test('clients over a unix socket are served, cut and refused without a crash',
     // In the middle of a request: an idle client would be closed for the next.
     const first = createConnection(path);
     first.write('GET / HTTP/1.1\r\n');
-    while (balancer.clientCount === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => balancer.clientCount > 0);
     await turns();
     t.equal(await all(path, GET), '', 'one beyond the limit');
     first.destroy();

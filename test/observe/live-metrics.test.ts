@@ -1,6 +1,7 @@
 import t from 'tap';
 import { WebSocket } from 'ws';
 import { RawClient } from '../support/client.js';
+import { until } from '../support/loop-ticks.js';
 import { askPromtool, withPrometheus } from './prometheus-parser.js';
 import { promlint } from './promlint.js';
 import { startTroubledSite, type TroubledSite } from './troubled-site.js';
@@ -54,7 +55,7 @@ const KINDS: readonly (readonly [what: string, act: Act, ...samples: string[]])[
       const before = good.requests;
       const client = await RawClient.connect(port);
       client.send('GET /?hang=1 HTTP/1.1\r\nHost: a\r\n\r\n');
-      while (good.requests === before) await pause();
+      await until(() => good.requests > before);
       client.reset();
     },
     'lb_request_failures_total{reason="client_abort",fault="client"} 1',
@@ -110,7 +111,8 @@ const KINDS: readonly (readonly [what: string, act: Act, ...samples: string[]])[
     'a server that is down',
     async ({ weak, ask }) => {
       weak.healthy = false;
-      while (!(await ask('/api/servers/weak')).text.includes('"state":"down"')) await pause();
+      const isDown = async () => (await ask('/api/servers/weak')).text.includes('"state":"down"');
+      await until(isDown, 'the server is down', pause);
     },
     'lb_server_up{server="weak"} 0',
   ],

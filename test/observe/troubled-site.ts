@@ -8,6 +8,7 @@ import { type FixtureServer, startFixtureServer } from '../../fixtures/server.js
 import { type Ask, asker, type Reply } from '../admin/support.js';
 import { start } from '../cli/program.js';
 import type { Program } from '../cli/support.js';
+import { until } from '../support/loop-ticks.js';
 import { deadAddress } from '../support/origin.js';
 
 /** The program, over servers and rules with which everything can happen that is counted or told. */
@@ -113,7 +114,6 @@ export async function startListener(t: Test): Promise<Listener> {
     request.on('end', () => {
       told.push(...(JSON.parse(text) as { events: ToldEvent[] }).events);
       response.writeHead(204).end();
-      server.emit('told');
     });
   });
   server.listen(0, '127.0.0.1');
@@ -126,11 +126,9 @@ export async function startListener(t: Test): Promise<Listener> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     told,
     async until(what, name) {
-      for (;;) {
-        const found = told.find((event) => event.what === what && (name ?? event.server) === event.server);
-        if (found !== undefined) return found;
-        await once(server, 'told');
-      }
+      const find = () => told.find((event) => event.what === what && (name ?? event.server) === event.server);
+      await until(() => find() !== undefined, `the webhook is told ${what} ${name ?? ''}`);
+      return find() as ToldEvent;
     },
   };
 }

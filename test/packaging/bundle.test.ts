@@ -7,6 +7,7 @@ import { startFixtureServer } from '../../fixtures/server.js';
 import { VERSION } from '../../lib/base/version.js';
 import { freePorts } from '../bench/machine.js';
 import { ROOT } from '../docs/markdown.js';
+import { until } from '../support/loop-ticks.js';
 import { lacking, run } from './command.js';
 
 // Programs of a hundred megabytes are copied and packed.
@@ -40,7 +41,7 @@ async function balances(t: Test, lb: string, env: NodeJS.ProcessEnv): Promise<vo
   program.stderr.on('data', (text) => {
     said += text;
   });
-  while (!said.includes('try it')) await once(program.stderr, 'data');
+  await until(() => said.includes('try it'), 'the program has started');
   const get = async (): Promise<string> => {
     const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' } });
     return response.text();

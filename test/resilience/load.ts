@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { RawClient } from '../support/client.js';
+import { until } from '../support/loop-ticks.js';
 
 /** What became of one request, as its client sees it. */
 export interface Answer {
@@ -53,7 +54,8 @@ export class Load {
   /** Resolves when so many more have been answered. */
   async more(count: number): Promise<void> {
     const goal = this.answered + count;
-    while (this.answered < goal && !this.#stopped) await pause(1);
+    const isOver = (): boolean => this.answered >= goal || this.#stopped;
+    await until(isOver, `${count} more requests are answered`, () => pause(1));
   }
 
   async #come(): Promise<void> {

@@ -1,4 +1,5 @@
 import * as net from 'node:net';
+import { rest, until } from '../support/loop-ticks.js';
 
 /**
  * Clients that open a connection for each request, at a steady rate, as browsers of many people do. Whatever is not answered
@@ -33,14 +34,18 @@ export class NewConnections {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#timer);
-    while (this.#open > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    await until(
+      () => this.#open === 0,
+      'every connection has ended',
+      () => rest(1),
+    );
   }
 
   /** Resolves when so many more have been answered. */
   async more(count: number): Promise<void> {
     const goal = this.answered + count;
-    while (this.answered < goal && !this.#stopped && this.failures.length < 1000)
-      await new Promise((resolve) => setTimeout(resolve, 1));
+    const isOver = (): boolean => this.answered >= goal || this.#stopped || this.failures.length >= 1000;
+    await until(isOver, `${count} more requests are answered`, () => rest(1));
   }
 
   #ask(): void {

@@ -4,6 +4,7 @@ import { NO_KEY } from '../../lib/servers/scheduler/scheduler.js';
 import { algorithmOf, BY_VALUE } from '../../lib/servers/schedulers.js';
 import type { Server } from '../../lib/servers/server.js';
 import { ServerGroup } from '../../lib/servers/server-group.js';
+import { until } from '../support/loop-ticks.js';
 import { ROUND_ROBIN, serverMaker } from './support.js';
 
 const picks = (group: ServerGroup, count: number): string[] =>
@@ -199,7 +200,7 @@ t.test(
     a.judge(true);
     b.judge(false);
     t.same(picks(last, 2), ['a', 'a'], 'also after two changes');
-    while (a.log.pending.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => a.log.pending.length === 0);
     t.ok(groups.every((group) => group.usableCount === 1));
   },
 );

@@ -208,7 +208,15 @@ t.test('a connection whose server did not read the whole request is not used aga
       status = answer.status;
     });
     // Once on each connection, without knowing which has the request: the server has stopped reading.
-    for (let told = 0; status === 0; await pause(2)) for (; told < answers.length; told++) answers[told]?.();
+    let told = 0;
+    await until(
+      () => status !== 0,
+      'the request is answered',
+      () => {
+        for (; told < answers.length; told++) answers[told]?.();
+        return pause(2);
+      },
+    );
     await response;
     t.equal(status, 200);
   }

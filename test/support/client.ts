@@ -2,6 +2,9 @@ import type * as net from 'node:net';
 import { ByteQueue } from '../../fixtures/byte-queue.js';
 import { connectTo } from './tls-switch.js';
 
+/** So many ms something that is awaited may take: a test that waits for more than that has to say what for. */
+const LONGEST_MS = 120_000;
+
 /** A client that sends exact bytes and sees exact bytes. Strings are latin1 both ways. */
 export class RawClient {
   /** What is spoken goes through it. */
@@ -127,15 +130,27 @@ export class RawClient {
   }
 
   async #wait(take: () => string | null, what: string): Promise<string> {
-    for (;;) {
-      const taken = take();
-      if (taken !== null) return taken;
-      if (this.ended || this.closed) {
-        throw new Error(
-          `the connection ended before ${what} came; there was ${JSON.stringify(this.received)}`,
-        );
+    let limit: NodeJS.Timeout | undefined;
+    let isLate = false;
+    try {
+      for (;;) {
+        const taken = take();
+        if (taken !== null) return taken;
+        const isOver = this.ended || this.closed;
+        if (isOver || isLate) {
+          const fault = isOver ? 'the connection ended before' : `after ${LONGEST_MS / 1000} s there is no`;
+          throw new Error(
+            `${fault} ${what}${isOver ? ' came' : ''}; there was ${JSON.stringify(this.received)}`,
+          );
+        }
+        limit ??= setTimeout(() => {
+          isLate = true;
+          this.#notify();
+        }, LONGEST_MS).unref();
+        await this.#more();
       }
-      await this.#more();
+    } finally {
+      clearTimeout(limit);
     }
   }
 

@@ -11,14 +11,29 @@ export const PATIENCE_MS = 30_000;
 /** So often the event loop goes round without a rest: what happens in this process has happened by then. */
 const BUSY_TURNS = 1000;
 
-/** Waits until `condition` holds. Rejects after 30 s, saying `what` did not happen: by default the text of the condition. */
-export async function until(condition: () => boolean, what = String(condition)): Promise<void> {
+/**
+ * Waits until `condition` holds. Rejects after 30 s, saying `what` did not happen: by default the text of the condition.
+ * `meanwhile` is done, and waited for, before every other look at the condition; by default the event loop goes round.
+ */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what = String(condition),
+  meanwhile?: () => unknown,
+): Promise<void> {
   const end = performance.now() + PATIENCE_MS;
-  for (let turn = 0; !condition(); turn++) {
-    if (turn < BUSY_TURNS) await turns(1);
-    else await new Promise((resolve) => setTimeout(resolve, 2));
+  for (let turn = 0; ; turn++) {
+    const holds = condition();
+    if (holds === true || (holds !== false && (await holds))) return;
     if (performance.now() > end) throw new Error(`not within ${PATIENCE_MS / 1000} s: ${what}`);
+    if (meanwhile !== undefined) await meanwhile();
+    else if (turn < BUSY_TURNS) await turns(1);
+    else await rest();
   }
+}
+
+/** A moment in which other processes go on, ms. */
+export async function rest(ms = 2): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Lets it go round until `figure` has not changed for a while: a writer that nobody reads from has come to a stop. */

@@ -5,7 +5,7 @@ import t from 'tap';
 import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import { type IssuedCertificate, TestAuthority, writeCertificate } from '../support/certificates.js';
-import { until } from '../support/loop-ticks.js';
+import { rest, until } from '../support/loop-ticks.js';
 import { THREADS } from '../support/thread-switch.js';
 import { hangAll, runningWorkers, startHangable } from '../support/worker-threads.js';
 
@@ -223,7 +223,11 @@ t.test('a thread in the place of another one shows what was renewed since the st
   t.equal(before.length, 3);
   for (const worker of before) await worker.terminate();
   await until(() => runningWorkers().length === 3);
-  while ((await visit(port)).error !== '') await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(
+    async () => (await visit(port)).error === '',
+    'the new threads serve',
+    () => rest(50),
+  );
   const options = { servername: 'a.test', session: session as Buffer };
   const seen = await visits(port, MANY, options);
   t.same(distinct(seen.map(({ resumed }) => resumed)), [true], 'the keys of tickets are the same');

@@ -64,7 +64,8 @@ function get(port: number, path: string, agent: Agent, id: string): Promise<numb
 
 /** Has the threads report until so many requests are counted, however busy this machine is. */
 async function counted(balancer: Balancer, total: number): Promise<void> {
-  while (balancer.metrics.snapshot().requests.total < total) await balancer.collectFigures();
+  const counts = (): boolean => balancer.metrics.snapshot().requests.total >= total;
+  await until(counts, `${total} requests are counted`, () => balancer.collectFigures());
 }
 
 interface Site {
@@ -203,11 +204,13 @@ t.test('the last five minutes and the failures are those of all threads', THREAD
   const answered = await load(site.port, 600);
   const refused = answered.get(403) ?? 0;
   let points: { requests: number; errors: number; p50: number | null }[] = [];
-  while (points.reduce((sum, { requests }) => sum + requests, 0) < 600) {
+  const look = async (): Promise<void> => {
     const { json } = await site.askAdmin('/api/traffic');
     points = (json as { points: typeof points }).points;
     await pause(50);
-  }
+  };
+  const isWhole = (): boolean => points.reduce((sum, { requests }) => sum + requests, 0) >= 600;
+  await until(isWhole, 'the last minutes have all 600 requests', look);
   t.equal(
     points.reduce((sum, { requests }) => sum + requests, 0),
     600,

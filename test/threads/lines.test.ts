@@ -1,6 +1,5 @@
 import { readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { RequestLog } from '../../lib/cli/request-log.js';
 import { Terminal } from '../../lib/cli/terminal.js';
@@ -9,6 +8,7 @@ import type { Settings } from '../../lib/config/settings.js';
 import { jsonLine } from '../../lib/observe/formats/json.js';
 import { MemoryStream } from '../cli/support.js';
 import { recordOf } from '../observe/record.js';
+import { until } from '../support/loop-ticks.js';
 import { Reporting } from './reporting.js';
 
 function logOf(t: Test, accessLog: Settings['access_log'], isTty = false) {
@@ -149,7 +149,8 @@ t.test('threads follow other settings of the log', async (t) => {
   await reporting.collect();
   await log.close();
   // Files that are not in use any more are closed beside the log.
-  for (const name of ['a', 'b']) while (readFileSync(join(directory, name), 'utf8') === '') await pause(5);
+  for (const name of ['a', 'b'])
+    await until(() => readFileSync(join(directory, name), 'utf8') !== '', `file ${name} is written`);
   t.equal(readFileSync(join(directory, 'a'), 'utf8'), '{"request_id":"one"}\n');
   t.equal(readFileSync(join(directory, 'b'), 'utf8'), '{"status":200}\n');
 });

@@ -8,6 +8,7 @@ import { ObserverList } from '../../lib/observe/observer-list.js';
 import type { ReportedEngine } from '../../lib/threads/engine-tally.js';
 import { ThreadReporter } from '../../lib/threads/thread-reporter.js';
 import { ThreadReports } from '../../lib/threads/thread-reports.js';
+import { until } from '../support/loop-ticks.js';
 
 /** The main thread's part of reporting, and as many reporters as are started: here all in one thread. */
 export class Reporting {
@@ -42,7 +43,7 @@ export class Reporting {
 
   /** Resolves when all reporters have reported, however busy this machine is. */
   async collect(): Promise<void> {
-    while (!(await this.reports.collect()));
+    await until(() => this.reports.collect(), 'all reporters have reported');
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import { examineAcme } from '../../lib/tls/acme-check.js';
 import { AcmeLock } from '../../lib/tls/acme-lock.js';
 import { renewalTime, retryDelay, timeInWindow, windowDelay } from '../../lib/tls/acme-schedule.js';
 import { Findings } from '../../lib/tls/finding.js';
+import { until } from '../support/loop-ticks.js';
 import { JumpClock, settled, startRig, want } from './acme-rig.js';
 import { FakeDirectory } from './fake-directory.js';
 import { scratch } from './pebble.js';
@@ -165,7 +166,7 @@ t.test(
     await want(manager, [['www.example.com']]);
     await told.next('certificate_ordered');
     const nextOrder = (): number => (manager.statuses[0]?.nextOrderAt ?? 0) - now;
-    while (nextOrder() < 79 * DAY) await moment();
+    await until(() => nextOrder() >= 79 * DAY, undefined, moment);
     t.ok(nextOrder() >= 80 * DAY && nextOrder() <= 80 * DAY + MINUTE, 'it waits for the window');
     const [asked] = fake.asked.filter(({ path }) => path.startsWith('/window/'));
     t.match(asked?.path, /^\/window\/[\w-]{27}\.[\w-]{11}$/);
@@ -194,7 +195,7 @@ t.test('two processes that share a store order once', async (t) => {
   const one = rig.manager({ directory: fake.directory, store }, clock);
   const other = rig.manager({ directory: fake.directory, store }, clock);
   await want(one.manager, names(2));
-  while (fake.count('/finalize/1') === 0) await moment();
+  await until(() => fake.count('/finalize/1') > 0, undefined, moment);
   await want(other.manager, names(2));
   await moment();
   t.same(
@@ -206,14 +207,18 @@ t.test('two processes that share a store order once', async (t) => {
     const before = readFileSync(lock, 'utf8');
     clock.jump(MINUTE);
     // The lock is kept fresh while the order takes long.
-    while (readFileSync(lock, 'utf8') === before) await moment();
+    await until(() => readFileSync(lock, 'utf8') !== before, 'the lock is written again', moment);
   }
   release();
   await one.told.next('certificate_ordered', 2);
-  while (other.manager.statuses.some(({ state }) => state !== 'valid')) {
-    clock.jump(11_000);
-    await moment();
-  }
+  await until(
+    () => other.manager.statuses.every(({ state }) => state === 'valid'),
+    'the other process has both certificates',
+    () => {
+      clock.jump(11_000);
+      return moment();
+    },
+  );
   t.equal(fake.count('/order'), 2);
   const [host] = names(1)[0] as [string];
   t.equal(other.manager.certificateFor(host)?.cert, one.manager.certificateFor(host)?.cert);
@@ -258,7 +263,7 @@ t.test('a certificate that cannot be kept is used, and kept as soon as it can be
   const store = scratch(t);
   const { manager, told, clock } = rig.manager({ directory: fake.directory, store });
   await want(manager, [['www.example.com']]);
-  while (fake.count('/finalize/0') === 0) await moment();
+  await until(() => fake.count('/finalize/0') > 0, undefined, moment);
   // A folder in the place of the file that is to be renamed.
   const folder = join(store, readdirSync(store)[0] as string);
   mkdirSync(join(folder, 'www.example.com.pem.new'));
@@ -268,7 +273,7 @@ t.test('a certificate that cannot be kept is used, and kept as soon as it can be
   t.equal(manager.certificateFor('www.example.com')?.isSelfSigned, false);
   rmSync(join(folder, 'www.example.com.pem.new'), { recursive: true });
   clock.jump(2 * MINUTE);
-  while (!readdirSync(folder).includes('www.example.com.pem')) await moment();
+  await until(() => readdirSync(folder).includes('www.example.com.pem'), 'it is kept', moment);
   t.equal(fake.count('/order'), 1);
 });
 
@@ -314,7 +319,7 @@ t.test('nothing of an order goes on after the end', async (t) => {
   fake.hold = new Promise(() => {});
   const { manager, told } = rig.manager({ directory: fake.directory, store: scratch(t) });
   await want(manager, [['www.example.com']]);
-  while (fake.count('/finalize/0') === 0) await moment();
+  await until(() => fake.count('/finalize/0') > 0, undefined, moment);
   manager.stop();
   await moment();
   t.equal(told.count('certificate_failed'), 0);

@@ -8,6 +8,7 @@ import type { Clock } from '../../lib/base/timer-wheel.js';
 import { AcmeChallenges } from '../../lib/tls/acme-challenges.js';
 import { AcmeManager } from '../../lib/tls/acme-manager.js';
 import type { AcmeTerms } from '../../lib/tls/acme-ordering.js';
+import { rest, until } from '../support/loop-ticks.js';
 
 /** The time of the machine, and what a test adds to it. Ticks come after each jump, and every 20 ms of the machine's time. */
 export class JumpClock implements Clock {
@@ -42,11 +43,9 @@ export class JumpClock implements Clock {
 /** What an observer was told of certificates, and in warnings. */
 export class Told implements Observer {
   readonly events: BalancerEvent[] = [];
-  #wake: (() => void)[] = [];
 
   event(event: BalancerEvent): void {
     this.events.push(event);
-    for (const wake of this.#wake.splice(0)) wake();
   }
 
   /** Resolves with the `count`-th event of this kind, from 1. */
@@ -54,11 +53,14 @@ export class Told implements Observer {
     what: What,
     count = 1,
   ): Promise<Extract<BalancerEvent, { what: What }>> {
-    for (;;) {
-      const found = this.events.filter((event) => event.what === what)[count - 1];
-      if (found !== undefined) return found as Extract<BalancerEvent, { what: What }>;
-      await new Promise<void>((resolve) => this.#wake.push(resolve));
-    }
+    await until(
+      () => this.count(what) >= count,
+      `${what} for the ${count}. time; told: ${this.warnings.join('; ')}`,
+    );
+    return this.events.filter((event) => event.what === what)[count - 1] as Extract<
+      BalancerEvent,
+      { what: What }
+    >;
   }
 
   get warnings(): string[] {
@@ -140,6 +142,6 @@ export async function want(manager: AcmeManager, groups: readonly (readonly stri
 
 /** Resolves when no order is under way: what a test changes then meets the next ones. */
 export async function settled(manager: AcmeManager): Promise<void> {
-  while (manager.statuses.some(({ state }) => state === 'ordering'))
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  const isIdle = (): boolean => manager.statuses.every(({ state }) => state !== 'ordering');
+  await until(isIdle, 'no order is under way', () => rest(20));
 }

@@ -225,7 +225,11 @@ t.test('a live request that cannot connect counts as a failed check at once', as
   );
   const back = await startFixtureServer({ name: 'back', port: bad.port });
   t.teardown(() => back.close());
-  while (seen.stateChanges.length === 1) await nextCheck(seen, clock, 600_000);
+  await until(
+    () => seen.stateChanges.length > 1,
+    'the server is up again',
+    () => nextCheck(seen, clock, 600_000),
+  );
   t.same(seen.stateChanges.slice(1), [`up ${bad.address}`]);
   const before = back.requests;
   const later = await connect();
