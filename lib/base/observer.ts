@@ -121,7 +121,10 @@ export interface RequestRecord {
   readonly transport: TransportInfo;
   /** The request head as received (latin1, ends with the empty line), for `-v`. */
   readonly requestHeadText: string;
-  /** The request head as the server of the last attempt gets it (as above), for `-v`; empty when no server was asked. */
+  /**
+   * The request head as the server of the last attempt gets it (as above), for `-v`; empty when no server was asked, and
+   * unless an observer has `readsServerHeads`.
+   */
   readonly serverHeadText: string;
   /** Status line and fields sent to the client (latin1, ends with the empty line), for `-v`. */
   readonly responseHeadText: string;
@@ -278,5 +281,7 @@ export type BalancerEvent =
 export interface Observer {
   /** Called exactly once for every request with a parsed or refused head. */
   requestSettled?(record: RequestRecord): void;
+  /** Does it read `serverHeadText`? That text is kept for as long as the request lasts, and a tunnel may last for days. */
+  readonly readsServerHeads?: boolean;
   event?(event: BalancerEvent): void;
 }

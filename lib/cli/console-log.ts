@@ -13,6 +13,7 @@ import { count, humanDuration } from './error-text.js';
 import { renderHead } from './heads.js';
 import { LogRateLimit } from './log-rate-limit.js';
 import type { Terminal } from './terminal.js';
+import { wrapWords } from './word-wrap.js';
 
 export interface NarratorOptions {
   readonly terminal: Terminal;
@@ -39,6 +40,8 @@ export class ConsoleLog implements ThreadReader {
   readonly #out = new Map<string, Set<Absence>>();
   /** The checks whose path is the default, such as `GET /`, by the names of the servers and of their routes. */
   readonly #guesses = new Map<string, string>();
+  /** How long requests of a route without a server wait for one, in ms, by its name; of other routes they get 503. */
+  readonly #holds = new Map<string, number>();
   #masksAddresses = false;
   #pathOption = '';
   #isIntroduced = false;
@@ -62,7 +65,9 @@ export class ConsoleLog implements ThreadReader {
     this.#pathOption = pathOption;
     this.#masksAddresses = config.maskAddresses;
     this.#guesses.clear();
-    for (const { name, action } of everyRoute(config)) {
+    this.#holds.clear();
+    for (const { name, action, hold } of everyRoute(config)) {
+      if (hold !== null) this.#holds.set(name, hold.for);
       const question = action.kind === 'forward' ? guessOf(action.group) : '';
       if (action.kind !== 'forward' || question === '') continue;
       this.#guesses.set(name, question);
@@ -90,6 +95,10 @@ export class ConsoleLog implements ThreadReader {
     const passed = cyan(rendered(record.serverHeadText, '>>'));
     const response = green(rendered(record.responseHeadText, '<'));
     this.#terminal.write(`\n${request}${passed}${response}`);
+  }
+
+  get readsServerHeads(): boolean {
+    return this.#volume === 'verbose';
   }
 
   /** The heads of requests are written only with `-v`. */
@@ -260,7 +269,10 @@ export class ConsoleLog implements ThreadReader {
 
   #routeDown(route: string, detail: string): void {
     const { bold, red } = this.#terminal.paint;
-    const text = `${bold(route)} has no server, requests get 503: ${escapeForScreen(detail)}`;
+    const wait = this.#holds.get(route);
+    const then =
+      wait === undefined ? 'requests get 503' : `requests wait up to ${humanDuration(wait)} for one`;
+    const text = `${bold(route)} has no server, ${then}: ${escapeForScreen(detail)}`;
     this.#sometimes('routes without a server', () => this.say(red(text)));
   }
 
@@ -281,7 +293,7 @@ export class ConsoleLog implements ThreadReader {
     const { bold, green, yellow } = this.#terminal.paint;
     const name = bold(host === '*' ? 'every host' : escapeForScreen(host));
     const end = until === null ? '' : ` until ${clockTime(until)}`;
-    this.say(on ? `${yellow(`${name} is in maintenance${end}`)}: 503` : green(`${name} is open again`));
+    this.say(on ? `${yellow(`${name} is in maintenance${end}`)}: 503` : green(`${name} is served again`));
   }
 
   #drained(server: string): void {
@@ -305,7 +317,7 @@ export class ConsoleLog implements ThreadReader {
 
   #queueFull(server: string): void {
     const { bold, yellow } = this.#terminal.paint;
-    const text = `${bold(server)} has too many requests in line, more get 503`;
+    const text = `${bold(server)} has too many waiting requests, more get 503`;
     this.#sometimes('full lines', () => this.say(yellow(text)));
   }
 
@@ -397,11 +409,15 @@ export class ConsoleLog implements ThreadReader {
     if (this.#terminal.isTty && this.#volume !== 'quiet') this.#terminal.write('\r');
   }
 
-  /** One line with the time in front: short for a person, complete for a file. */
+  /** One line with the time in front: short for a person, who sees it in lines that fit the window, complete for a file. */
   say(text: string): void {
     const now = Date.now();
-    const time = this.#terminal.isTty ? clockTime(now) : isoTime(now);
-    this.#terminal.write(`${this.#terminal.paint.dim(time)}  ${text}\n`);
+    const { isTty, columns, paint } = this.#terminal;
+    const time = isTty ? clockTime(now) : isoTime(now);
+    const line = `${paint.dim(time)}  ${text}`;
+    // A report of several lines is laid out already.
+    const shown = isTty && !text.includes('\n') ? wrapWords(line, columns, time.length + 2) : line;
+    this.#terminal.write(`${shown}\n`);
   }
 
   /** What may happen to a thousand servers at once must not bury other messages. */
@@ -432,9 +448,8 @@ export class ConsoleLog implements ThreadReader {
 
   #remaining(): string {
     const left = Math.max(0, this.#servers - this.#out.size);
-    if (left === this.#servers) return '';
-    const text = left === 0 ? 'no server left, requests get 503' : `${left} of ${this.#servers} left`;
-    return this.#terminal.paint.dim(` (${text})`);
+    // What no server at all means for requests is said of each route.
+    return left === this.#servers ? '' : this.#terminal.paint.dim(` (${left} of ${this.#servers} left)`);
   }
 }
 

@@ -133,7 +133,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     if (this.#tellsLease) this.#owner.attemptAsks();
     connection.assign(this, client.head.method === 'HEAD');
     const head = this.#context.encodeRequest(client.head, client.forwarded, connection.address);
-    this.#recorder.serverHeadText = head;
+    if (this.#recorder.keepsServerHead) this.#recorder.serverHeadText = head;
     this.relay.connect(connection, head, now);
   }
 

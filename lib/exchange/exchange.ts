@@ -62,7 +62,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
     this.#total = new Deadline(services.wheel, { onDeadline: () => this.#expire() });
     this.#replay = new Replay();
     this.#retries = new Retries(this.#replay, services.wheel, this.#context);
-    this.#recorder = new RequestRecorder(services.wheel);
+    this.#recorder = new RequestRecorder(services.wheel, services.observer.readsServerHeads === true);
     const tools = {
       context: this.#context,
       deadline: this.#deadline,

@@ -19,6 +19,8 @@ type AttemptResult = AttemptRecord['reason'];
  */
 export class RequestRecorder implements RequestRecord {
   readonly #wheel: TimerWheel;
+  /** Does somebody read `serverHeadText`? */
+  readonly keepsServerHead: boolean;
   #client: ClientSide | null = null;
   #startedAt = 0;
   requestId = '';
@@ -62,8 +64,9 @@ export class RequestRecorder implements RequestRecord {
   #waitsSince = -1;
   #isInLine = false;
 
-  constructor(wheel: TimerWheel) {
+  constructor(wheel: TimerWheel, keepsServerHead: boolean) {
     this.#wheel = wheel;
+    this.keepsServerHead = keepsServerHead;
   }
 
   open(client: ClientSide): void {

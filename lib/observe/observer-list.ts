@@ -11,6 +11,7 @@ import { type RequestSummary, readingOf, type ThreadReader, type ThreadReading }
 export class ObserverList implements Observer {
   /** Members of lists in the list become members of this one. */
   readonly members: readonly Observer[];
+  readonly readsServerHeads: boolean;
   /** The members that observe requests, and those added: the others cost nothing on the path of a request. */
   #readers: readonly Observer[];
   readonly #failures: CallbackFailures;
@@ -19,6 +20,7 @@ export class ObserverList implements Observer {
     this.members = observers.flatMap((observer) =>
       observer instanceof ObserverList ? observer.members : [observer],
     );
+    this.readsServerHeads = this.members.some((observer) => observer.readsServerHeads === true);
     this.#readers = this.members.filter((observer) => observer.requestSettled !== undefined);
     this.#failures =
       failures ?? new CallbackFailures((line) => this.event({ what: 'warning', message: line }));

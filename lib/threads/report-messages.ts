@@ -25,6 +25,8 @@ export interface ReporterStart {
 /** What the observers of the main thread read of requests besides their figures. */
 export interface ReportTerms {
   readonly records: boolean;
+  /** Do records have the heads that servers get? It holds for as long as the thread lives. */
+  readonly serverHeads: boolean;
   readonly failures: boolean;
   /** null: no lines. */
   readonly lines: LineTerms | null;

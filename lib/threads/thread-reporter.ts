@@ -32,6 +32,7 @@ const MESSAGE_GUARDS = 500;
  * events at once; records and lines of requests if observers there read them. It is the observer of the engine.
  */
 export class ThreadReporter implements Observer {
+  readonly readsServerHeads: boolean;
   readonly #port: MessagePort;
   readonly #requests = new RequestTally();
   readonly #failures = new Failures();
@@ -54,6 +55,7 @@ export class ThreadReporter implements Observer {
   constructor(start: ReporterStart, clock: Clock) {
     const { port, terms } = start;
     this.#port = port;
+    this.readsServerHeads = terms.serverHeads;
     this.#wantsFailures = terms.failures;
     this.#load = new ThreadLoad(clock);
     takeRefusals();

@@ -257,6 +257,7 @@ export class ThreadReports implements LinkOwner {
     const observer = this.#observer;
     return {
       records: observer.anyReads('records'),
+      serverHeads: observer.readsServerHeads,
       failures: observer.anyReads('failures'),
       lines: observer.lineTerms,
     };

@@ -99,7 +99,7 @@ t.test('a maintenance ends by itself, and its end is told', async (t) => {
   const told = balancer.events().filter(({ what }) => what === 'host_maintenance');
   t.same(
     told.map(({ reason }) => reason),
-    ['* until 2026-01-31T12:02:01.000Z', '* is open again'],
+    ['* until 2026-01-31T12:02:01.000Z', '* is served again'],
   );
 });
 

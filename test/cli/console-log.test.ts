@@ -66,7 +66,7 @@ t.test('each event is one line of at most 80 columns', async (t) => {
       'mango-2 has weight 5, it was 1',
       'mango-4 was added to www.mango.com/img',
       'mango-4 was removed',
-      'mango-3 has too many requests in line, more get 503',
+      'mango-3 has too many waiting requests, more get 503',
       '192.0.2.7 is banned for 10 min by firewall_rules of www.mango.com',
       'api.internal is now 10.0.0.1, 10.0.0.2',
       'api.internal could not be resolved: ENOTFOUND',
@@ -109,16 +109,51 @@ t.test(
     t.same(
       linesOf(stream).map((line) => line.slice(10)),
       [
-        'localhost:1 is down: status 500 for GET /, another path: --health-path (3 of 4 left)',
+        'localhost:1 is down: status 500 for GET /, another path: --health-path',
+        '(3 of 4 left)',
         'localhost:2 is down: refused (2 of 4 left)',
         'localhost:3 is down: status 404 (1 of 4 left)',
-        'localhost:4 is down: timed out (no server left, requests get 503)',
+        'localhost:4 is down: timed out (0 of 4 left)',
         'localhost:5 was added to default',
-        'localhost:5 is down: timed out for GET /, another path: --health-path (no server left, requests get 503)',
+        'localhost:5 is down: timed out for GET /, another path: --health-path',
+        '(0 of 4 left)',
       ],
     );
   },
 );
+
+t.test('what it means that a route has no server is said once, of the route', async (t) => {
+  const { told, stream } = consoleLog('normal', 1);
+  const hosts = [{ host: 'b', hold: '10s', servers: ['localhost:2'] }];
+  told.applyConfig(createConfig({ servers: ['localhost:1'], hosts }), '--health-path');
+  for (const server of ['localhost:1', 'localhost:2'])
+    told.event({ what: 'down', server, reason: 'refused' });
+  told.event({ what: 'route_down', route: 'default', detail: 'localhost:1 is down' });
+  told.event({ what: 'route_down', route: 'b', detail: 'localhost:2 is down' });
+  t.same(
+    linesOf(stream).map((line) => line.slice(10)),
+    [
+      'localhost:1 is down: refused (1 of 2 left)',
+      'localhost:2 is down: refused (0 of 2 left)',
+      'default has no server, requests get 503: localhost:1 is down',
+      'b has no server, requests wait up to 10 s for one: localhost:2 is down',
+    ],
+  );
+});
+
+t.test('a long line is broken at words for a window, and stays one line in a file', async (t) => {
+  const servers = Array.from({ length: 12 }, (_, i) => `mango-${i + 1} is down`).join(', ');
+  for (const isTty of [true, false]) {
+    const stream = new MemoryStream(isTty);
+    const terminal = new Terminal(stream, { colour: false, env: {} });
+    const told = new ConsoleLog({ terminal, servers: 12, volume: 'normal' });
+    told.event({ what: 'route_down', route: 'default', detail: servers });
+    const lines = linesOf(stream);
+    t.equal(lines.length, isTty ? 4 : 1);
+    if (isTty) for (const line of lines) t.ok(line.length <= 80, line);
+    t.match(lines.map((line) => line.trim()).join(' '), servers);
+  }
+});
 
 t.test('the first addresses of a name are no news', async (t) => {
   const { told, stream } = consoleLog();

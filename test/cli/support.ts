@@ -26,13 +26,15 @@ import type { StatusViews } from '../../lib/control/status/status-views.js';
 import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 import { Metrics } from '../../lib/observe/metrics.js';
 import type { LiveBalancer } from '../../lib/observe/server-families.js';
+import { until } from '../support/loop-ticks.js';
 
 export const LAUNCHER = fileURLToPath(new URL('../../../bin/lb.js', import.meta.url));
 
 /** An output stream that remembers what it was given. */
 export class MemoryStream extends EventEmitter implements OutputStream {
   readonly isTTY: boolean;
-  columns = 80;
+  /** Only a terminal has so many. */
+  columns: number;
   rows = 24;
   writableLength = 0;
   text = '';
@@ -40,6 +42,7 @@ export class MemoryStream extends EventEmitter implements OutputStream {
   constructor(isTTY = false) {
     super();
     this.isTTY = isTTY;
+    this.columns = isTTY ? 80 : Number.POSITIVE_INFINITY;
   }
 
   write(text: string): boolean {
@@ -50,7 +53,7 @@ export class MemoryStream extends EventEmitter implements OutputStream {
 
   /** Resolves once the text matches. */
   async has(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.text)) await once(this, 'written');
+    await until(() => pattern.test(this.text), `it writes ${pattern}`);
   }
 }
 

@@ -43,7 +43,7 @@ const KINDS: readonly (readonly [
   [
     'queue_full',
     'narrow',
-    /narrow has too many requests in line, more get 503/,
+    /narrow has too many waiting requests, more get 503/,
     ({ get }) => Promise.all([1, 2, 3].map(() => get('narrow', '/?delay=100'))),
   ],
   [
@@ -74,7 +74,7 @@ const KINDS: readonly (readonly [
       for (let count = 0; count < 2; count++) await get('guarded', '/?status=404');
     },
   ],
-  ['reload_refused', '', /lb\.yaml was not taken over/, ({ reload }) => reload('lisen: 1\n')],
+  ['reload_refused', '', /lb\.yaml was not loaded/, ({ reload }) => reload('lisen: 1\n')],
 ];
 
 t.test('each kind of event is a line on stderr, an event of the API and one for the webhook', async (t) => {

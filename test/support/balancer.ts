@@ -34,6 +34,7 @@ export class Seen implements Observer {
   readonly warnings: string[] = [];
   readonly #listeners: ((event: BalancerEvent) => void)[] = [];
   #wake: (() => void)[] = [];
+  readonly readsServerHeads = true;
 
   requestSettled(record: RequestRecord): void {
     this.requests.push({
@@ -146,9 +147,18 @@ export class Seen implements Observer {
     }
   }
 
-  /** Resolves as soon as `condition` holds, looked at whenever something was told. */
+  /** Resolves as soon as `condition` holds, looked at whenever something was told. Rejects after a minute. */
   async when(condition: (seen: Seen) => boolean): Promise<void> {
-    while (!condition(this)) await new Promise<void>((resolve) => this.#wake.push(resolve));
+    let isLate = false;
+    const limit = setTimeout(() => {
+      isLate = true;
+      this.#notify();
+    }, 2 * PATIENCE_MS).unref();
+    while (!condition(this)) {
+      if (isLate) throw new Error(`not told within ${(2 * PATIENCE_MS) / 1000} s: ${condition}`);
+      await new Promise<void>((resolve) => this.#wake.push(resolve));
+    }
+    clearTimeout(limit);
   }
 
   /** The `count`-th settled request, from 1. */

@@ -281,7 +281,7 @@ t.test('nobody reads records: none are posted', async (t) => {
     spans: { take: () => {}, spans: { dropped: 0 } },
   });
   const { terms, port } = reports.connect(1);
-  t.same(terms, { records: false, failures: false, lines: null });
+  t.same(terms, { records: false, serverHeads: false, failures: false, lines: null });
   port.close();
   reports.close();
 });

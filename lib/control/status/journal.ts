@@ -153,7 +153,7 @@ function maintenanceDetail({
   on,
   until,
 }: Extract<BalancerEvent, { what: 'host_maintenance' }>): string {
-  if (!on) return `${host} is open again`;
+  if (!on) return `${host} is served again`;
   return until === null ? host : `${host} until ${new Date(until).toISOString()}`;
 }
 
