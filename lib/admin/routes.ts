@@ -168,7 +168,7 @@ async function reload({ reload: read }: AdminDeps): Promise<Answer> {
   const { ok, message, report } = await read();
   if (ok) return json({ ok, message });
   throw new ApiError(422, 'bad_config', message, {
-    hint: 'The settings from before stay in force.',
+    hint: 'The previous settings stay in force.',
     details: report,
   });
 }

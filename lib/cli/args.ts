@@ -10,6 +10,7 @@ import {
   ACCESS_LOG_FORMATS,
   ALGORITHMS,
   COMMANDS,
+  type CommandName,
   isCommand,
   OPTIONS,
   type OptionName,
@@ -19,6 +20,7 @@ import {
 } from './options.js';
 import { remoteOptions } from './remote/args.js';
 import { type RemoteOptions, readAdminOption } from './remote/options.js';
+import { shellWord } from './shell-word.js';
 
 export { UsageError };
 
@@ -49,7 +51,7 @@ const MOST_WORKERS = 64;
 
 /** The options that `lb check` and `lb explain` share. */
 export interface CheckOptions {
-  /** Null: the file in the working directory. */
+  /** Named with or without `-c`; null: the file in the working directory. */
   readonly configFile: string | null;
   readonly json: boolean;
 }
@@ -119,6 +121,9 @@ export interface Arguments {
 interface Words {
   readonly values: ReadonlyMap<OptionName, string>;
   readonly positionals: readonly string[];
+  /** All words as typed, and which of them are the positionals. */
+  readonly typed: readonly string[];
+  readonly places: readonly number[];
   /** All values of the options that may be repeated. */
   readonly headers: readonly string[];
   readonly hosts: readonly string[];
@@ -137,16 +142,26 @@ export function parseArguments(words: readonly string[]): Arguments {
 }
 
 function readCommand(words: Words): Command {
-  const { values, positionals } = words;
-  const [first] = positionals;
+  const [first] = words.positionals;
   const name = isCommand(first) ? first : 'run';
+  try {
+    return readOptions(name, words);
+  } catch (error) {
+    const meant = error instanceof UsageError && error.meant === '' ? withFile(name, words) : '';
+    throw meant === '' ? error : new UsageError((error as UsageError).message, meant);
+  }
+}
+
+function readOptions(name: CommandName, words: Words): Command {
+  const { values, positionals } = words;
   for (const option of values.keys()) {
     if (takes(name, option)) continue;
     const other = (['run', ...COMMANDS] as const).find((one) => takes(one, option)) ?? 'run';
-    throw new UsageError(`${spoken(name)} takes no --${option}, ${spoken(other)} does.`);
+    throw new UsageError(`--${option} is an option of ${spoken(other)}, not of ${spoken(name)}.`);
   }
   switch (name) {
     case 'run':
+      refuseStartWord(words);
       return { name, options: runOptions(values, positionals) };
     case 'init':
       return { name, options: initOptions(words) };
@@ -167,6 +182,48 @@ function readCommand(words: Words): Command {
     default:
       return { name: 'remote', options: remoteOptions(name, positionals.slice(1), values) };
   }
+}
+
+/** What other programs call the command that lb has no word for. */
+const START_WORDS = ['run', 'start', 'serve'];
+
+function refuseStartWord({ typed, places, ...rest }: Words): void {
+  const [place = -1, ...later] = places;
+  const word = typed[place] ?? '';
+  if (!START_WORDS.includes(word)) return;
+  const others = typed.filter((_, at) => at !== place);
+  const without = { ...rest, typed: others, places: later.map((at) => at - 1) };
+  throw new UsageError(
+    `${word} is no command: lb starts without one.`,
+    withFile('run', without) || asTyped(others),
+  );
+}
+
+/** Is this the name of a settings file, rather than a port, a server or a method? */
+function isFileName(text: string): boolean {
+  return /\.(?:ya?ml|json|conf|cfg)$/i.test(text);
+}
+
+/** The same command line with `-c` before the file that is named without; empty when there is none, or several. */
+function withFile(name: CommandName, { typed, places, values }: Words): string {
+  if (values.has('config') || !takes(name, 'config')) return '';
+  const isFile = (place: number | undefined): place is number => isFileName(typed[place ?? -1] ?? '');
+  // The URL of a request may end like the name of a file.
+  const [file, another] = (name === 'explain' ? [places[1]] : places).filter(isFile);
+  if (file === undefined || another !== undefined) return '';
+  // Without a URL nobody can tell what is to be explained.
+  if (name === 'explain' && places.length < 3) return '';
+  const method = name === 'explain' && places.length === 3 ? ['GET'] : [];
+  return asTyped(typed.flatMap((word, at) => (at === file ? ['-c', word, ...method] : [word])));
+}
+
+/** The same command line with a method before the URL. */
+function withMethod({ typed, places }: Words): string {
+  return asTyped(typed.flatMap((word, at) => (at === places[1] ? ['GET', word] : [word])));
+}
+
+function asTyped(words: readonly string[]): string {
+  return words.map(shellWord).join(' ');
 }
 
 function initOptions({ values, positionals, hosts }: Words): InitOptions {
@@ -195,7 +252,7 @@ function initOptions({ values, positionals, hosts }: Words): InitOptions {
 function healthcheckOptions({ values, positionals }: Words): HealthcheckOptions {
   const [, port, unexpected] = positionals;
   if (unexpected !== undefined)
-    throw new UsageError(`lb healthcheck takes one port, not ${JSON.stringify(unexpected)} too.`);
+    throw new UsageError(`${JSON.stringify(unexpected)} is one too many: lb healthcheck takes one port.`);
   const admin = values.get('admin') ?? null;
   if (admin !== null) attempt('--admin', () => adminAddress(admin));
   return {
@@ -206,23 +263,29 @@ function healthcheckOptions({ values, positionals }: Words): HealthcheckOptions 
   };
 }
 
-function checkOptions({ values, positionals }: Words): CheckOptions {
-  const [, unexpected] = positionals;
-  if (unexpected !== undefined)
-    throw new UsageError(`lb check takes no ${JSON.stringify(unexpected)}: name the file with -c.`);
-  return { configFile: values.get('config') ?? null, json: values.has('json') };
+function checkOptions(words: Words): CheckOptions {
+  return { configFile: onlyFile('check', words), json: words.values.has('json') };
 }
 
-function certsOptions({ values, positionals }: Words): CertsOptions {
-  const [, unexpected] = positionals;
+/** The file of a command that takes nothing else besides its options: `-c` may be left out. */
+function onlyFile(name: CommandName, { values, positionals }: Words): string | null {
+  const [, ...operands] = positionals;
+  const named = values.get('config');
+  const [file = null, unexpected] = named === undefined ? operands : [named, ...operands];
   if (unexpected !== undefined)
-    throw new UsageError(`lb certs takes no ${JSON.stringify(unexpected)}: name the file with -c.`);
+    throw new UsageError(`${JSON.stringify(unexpected)} is one too many: ${spoken(name)} takes one file.`);
+  return file;
+}
+
+function certsOptions(words: Words): CertsOptions {
+  const { values } = words;
+  const configFile = onlyFile('certs', words);
   const admin = values.get('admin') ?? null;
   if (admin !== null) attempt('--admin', () => adminAddress(admin));
   const within = values.get('within');
   return {
     admin,
-    configFile: values.get('config') ?? null,
+    configFile,
     json: values.has('json'),
     host: values.get('host')?.toLowerCase() ?? null,
     within: within === undefined ? null : attempt('--within', () => parseDuration(within)),
@@ -233,16 +296,23 @@ function adminAddress(text: string): unknown {
   return parseAddress(readAdminOption(text).address, { defaultHost: '127.0.0.1' });
 }
 
-function explainOptions({ values, positionals, headers }: Words): ExplainOptions {
-  const [, method, url, unexpected] = positionals;
-  if (method === undefined || url === undefined)
-    throw new UsageError('lb explain needs a method and a URL: lb explain GET http://www.mango.com/v1.');
+function explainOptions(words: Words): ExplainOptions {
+  const { values, positionals, headers } = words;
+  const [, method = '', url, unexpected] = positionals;
+  if (url === undefined) {
+    const isUrl = /[/.:]/.test(method) && !isFileName(method);
+    const wanted = 'a method and a URL are needed: lb explain [-c FILE] GET http://www.mango.com/v1.';
+    throw new UsageError(wanted, isUrl ? withMethod(words) : '');
+  }
+  if (isFileName(method)) throw new UsageError(`${JSON.stringify(method)} is not a method.`);
   if (unexpected !== undefined)
-    throw new UsageError(`lb explain takes one method and one URL, not ${JSON.stringify(unexpected)} too.`);
+    throw new UsageError(
+      `${JSON.stringify(unexpected)} is one too many: lb explain takes a method and a URL.`,
+    );
   const ip = values.get('ip') ?? '127.0.0.1';
   if (isIP(ip) === 0) throw new UsageError(`--ip ${JSON.stringify(ip)} is not an address such as 192.0.2.1.`);
   const fields = headers.map((text) => attempt('-H', () => readHeader(text)));
-  const request = attempt('lb explain', () => readRequest(method, url, fields));
+  const request = attempt('', () => readRequest(method, url, fields));
   const isVerbose = values.has('verbose');
   return { configFile: values.get('config') ?? null, json: values.has('json'), request, ip, isVerbose };
 }
@@ -295,9 +365,11 @@ function readWords(words: readonly string[]): Words {
     tokens: true,
   });
   const values = new Map<OptionName, string>();
+  const places: number[] = [];
   const headers: string[] = [];
   const hosts: string[] = [];
   for (const token of parsed.tokens) {
+    if (token.kind === 'positional') places.push(token.index);
     if (token.kind !== 'option') continue;
     if (!isOption(token.name)) throw new UsageError(unknownOption(token.rawName));
     const takesValue = OPTIONS[token.name].type === 'string';
@@ -309,7 +381,7 @@ function readWords(words: readonly string[]): Words {
     if (token.name === 'header') headers.push(token.value ?? '');
     if (token.name === 'host') hosts.push(token.value ?? '');
   }
-  return { values, positionals: parsed.positionals, headers, hosts };
+  return { values, positionals: parsed.positionals, typed: words, places, headers, hosts };
 }
 
 function isOption(name: string): name is OptionName {
@@ -323,6 +395,7 @@ function unknownOption(rawName: string): string {
 
 function readPort(text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65535) return Number(text);
+  if (isFileName(text)) throw new UsageError(`${JSON.stringify(text)} is not a port.`);
   if (/^\d+$/.test(text))
     throw new UsageError(`${text} is not a port: ports go from 1 to 65535 (0 takes a free one).`);
   if (/[.:]|^localhost$/.test(text)) {
@@ -337,6 +410,8 @@ function readPort(text: string): number {
 }
 
 function checkServer(text: string): void {
+  if (isFileName(text))
+    throw new UsageError(`${JSON.stringify(text)} is not a server such as localhost:5001.`);
   attempt(`server ${JSON.stringify(text)}`, () => parseServerAddress(text));
 }
 
@@ -361,8 +436,7 @@ function readHealthPath(text: string | undefined): string | null {
 function readInterval(text: string | undefined): string | null {
   if (text === undefined) return null;
   const interval = attempt('--health-interval', () => parseDuration(text));
-  if (interval === 0)
-    throw new UsageError('--health-interval: checks cannot follow each other without a pause.');
+  if (interval === 0) throw new UsageError('--health-interval must be more than 0, such as 5s.');
   return text;
 }
 
@@ -380,12 +454,13 @@ function readFormat(text: string | undefined): AccessLogFormat | null {
   throw new UsageError(`--access-log ${JSON.stringify(text)} is unknown. ${advice}`);
 }
 
-/** Calls `read` and puts `what` in front of its error message. */
+/** Calls `read` and puts `what`, if it is not empty, in front of its error message. */
 function attempt<T>(what: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
     if (!(error instanceof ValueError)) throw error;
-    throw new UsageError(`${what}: ${error.message}. ${error.hint}`.trim());
+    const place = what === '' ? '' : `${what}: `;
+    throw new UsageError(`${place}${error.message}. ${error.hint}`.trim());
   }
 }

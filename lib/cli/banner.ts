@@ -61,12 +61,9 @@ export function banner(options: BannerOptions): string {
       `${cyan(urlOf(admin, (config.admin?.tls ?? null) === null ? 'http' : 'https'))}  ${dim('status page, /metrics, /api')}`,
     ]);
   if (file !== null)
-    rows.push(['settings', isWatched ? `${file}  ${dim('taken over when it changes')}` : file]);
+    rows.push(['settings', isWatched ? `${file}  ${dim('reloaded when it changes')}` : file]);
   if (restored > 0)
-    rows.push([
-      'changed',
-      `${count(restored, 'change')} since kept in ${config.stateFile}; lb status lists them`,
-    ]);
+    rows.push(['changed', `${count(restored, 'change')} kept in ${config.stateFile}; lb status lists them`]);
   const demoed = isDemo ? config.servers[0]?.address : undefined;
   if (demoed !== undefined) rows.push(['fail one', cyan(`curl -X POST http://${demoed.text}/unhealthy`)]);
   rows.push(['stop', 'Ctrl-C lets requests in flight finish, twice stops at once']);

@@ -8,6 +8,7 @@ import { escapeForScreen } from '../observe/escape.js';
 import type { CertsOptions } from './args.js';
 import { findingsJson, renderFindings, shortPath } from './certificate-report.js';
 import type { Terminals } from './check.js';
+import { complain, writeReport } from './complaint.js';
 import { count, humanDuration } from './error-text.js';
 import type { Paint } from './paint.js';
 import { AdminError, findPlace } from './remote/admin-address.js';
@@ -36,9 +37,8 @@ export async function certs(options: CertsOptions, terminals: Terminals): Promis
     return options.admin === null ? ofFile(options, terminals) : await ofBalancer(options, terminals);
   } catch (error) {
     const { stderr } = terminals;
-    if (error instanceof StartSettingsError) stderr.write(error.report);
-    else if (error instanceof AdminError)
-      stderr.write(`${stderr.paint.red('lb:')} ${escapeForScreen(error.message)}\n`);
+    if (error instanceof StartSettingsError) writeReport(stderr, error.report);
+    else if (error instanceof AdminError) complain(stderr, escapeForScreen(error.message));
     else throw error;
     return 1;
   }

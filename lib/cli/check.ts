@@ -12,6 +12,7 @@ import { type CaseResult, runCases } from '../routing/dry-run/cases.js';
 import type { CertificateFinding } from '../tls/finding.js';
 import type { CheckOptions } from './args.js';
 import { findingsJson, renderFindings } from './certificate-report.js';
+import { writeReport } from './complaint.js';
 import { count } from './error-text.js';
 import type { Paint } from './paint.js';
 import { DEFAULT_FILE, problemPaint, readConfig, StartSettingsError } from './start-settings.js';
@@ -43,7 +44,7 @@ export function check({ configFile, json }: CheckOptions, { stdout, stderr }: Te
     findings = examine(configFile ?? DEFAULT_FILE);
   } catch (error) {
     if (!(error instanceof StartSettingsError)) throw error;
-    stderr.write(error.report);
+    writeReport(stderr, error.report);
     return 1;
   }
   stdout.write(json ? `${JSON.stringify(toJson(findings), null, 2)}\n` : render(findings, stdout.paint));

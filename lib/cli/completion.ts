@@ -1,4 +1,5 @@
 import { suggest } from '../base/nearest.js';
+import { complain } from './complaint.js';
 import { completeWords, type Known } from './complete-words.js';
 import { BASH, ZSH } from './completion-scripts.js';
 import type { AdminClient } from './remote/client.js';
@@ -26,9 +27,9 @@ export async function completion(
     return 0;
   }
   const hint = suggest(what, ['bash', 'zsh'], 'It is bash or zsh.');
-  stderr.write(
-    `${stderr.paint.red('lb:')} lb completion knows no shell ${JSON.stringify(what)}. ${hint} Try: source <(lb completion bash)\n`,
-  );
+  const shell =
+    what === '' ? 'the name of a shell is needed.' : `${JSON.stringify(what)} is no shell that lb knows.`;
+  complain(stderr, `${shell} ${hint} Try: source <(lb completion bash)`);
   return 2;
 }
 

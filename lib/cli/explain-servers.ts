@@ -66,7 +66,7 @@ function notesOn({ weight, backup, obstacle }: Server, servers: readonly Server[
 }
 
 function holdText({ for: ms, maxRequests }: HoldConfig): string {
-  return `while none is up: waits up to ${formatDuration(ms)} for one, as one of ${maxRequests} at most`;
+  return `while none is up: waits up to ${formatDuration(ms)} for one, with ${maxRequests} requests at most`;
 }
 
 function turnText(algorithm: AlgorithmConfig | null, servers: readonly Server[]): string {

@@ -128,8 +128,8 @@ function routeLines(
 }
 
 function unmetText(unmet: string): string {
-  if (unmet === 'not') return 'what is under not holds';
-  return unmet === 'any' ? 'nothing of what is under any holds' : `${unmet} does not match`;
+  if (unmet === 'not') return 'something under not matches';
+  return unmet === 'any' ? 'nothing under any matches' : `${unmet} does not match`;
 }
 
 function absenceLines({ host, hostKnown, known, nearest, paths }: Absence, paint: Paint): Line[] {

@@ -7,6 +7,7 @@ import { maskExplanation } from '../routing/dry-run/mask-explanation.js';
 import { listenerHost, listenerScheme, requestBytes } from '../routing/dry-run/request-text.js';
 import type { ExplainOptions } from './args.js';
 import type { Terminals } from './check.js';
+import { writeReport } from './complaint.js';
 import { renderWay } from './explain-way.js';
 import type { Paint } from './paint.js';
 import { DEFAULT_FILE, problemPaint, readConfig, StartSettingsError } from './start-settings.js';
@@ -19,7 +20,7 @@ export function explain(options: ExplainOptions, { stdout, stderr }: Terminals):
     config = load(file, stderr.paint);
   } catch (error) {
     if (!(error instanceof StartSettingsError)) throw error;
-    stderr.write(error.report);
+    writeReport(stderr, error.report);
     return 1;
   }
   const { host, ...rest } = options.request;

@@ -6,6 +6,7 @@ import type { ListenerConfig } from '../config/types.js';
 import { localProxyHeader } from '../net/proxy-header-encoder.js';
 import { openSocket } from '../net/unverified-socket.js';
 import type { HealthcheckOptions } from './args.js';
+import { complain, writeReport } from './complaint.js';
 import { reachable } from './remote/admin-address.js';
 import { readAdminOption } from './remote/options.js';
 import { DEFAULT_FILE, readConfig, StartSettingsError } from './start-settings.js';
@@ -42,7 +43,7 @@ export async function healthcheck(
   { stdout, stderr, env, exists }: HealthcheckContext,
 ): Promise<number> {
   const refuse = (message: string): number => {
-    stderr.write(`${stderr.paint.red('lb:')} ${message}\n`);
+    complain(stderr, message);
     return 1;
   };
   try {
@@ -54,7 +55,7 @@ export async function healthcheck(
     stdout.write(`${where} is ${options.ready ? 'ready' : 'alive'}\n`);
     return 0;
   } catch (error) {
-    if (error instanceof StartSettingsError) stderr.write(error.report);
+    if (error instanceof StartSettingsError) writeReport(stderr, error.report);
     else return refuse(`${(error as Error).message}.`);
     return 1;
   }

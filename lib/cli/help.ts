@@ -68,7 +68,7 @@ const FIRST_STEPS: readonly Row[] = [
 ];
 
 const COMMANDS: readonly Row[] = [
-  ['check', 'checks the configuration file and runs its tests;'],
+  ['check [FILE]', 'checks the configuration file and runs its tests;'],
   ['', 'starts nothing'],
   ['explain METHOD URL', 'shows which firewalls, route, rules and servers a'],
   ['', 'request would meet, and why; sends nothing'],
@@ -76,7 +76,7 @@ const COMMANDS: readonly Row[] = [
   ['    --ip A', 'the client address (default 127.0.0.1)'],
   ['-v, --verbose', 'the request as the client sends it, too'],
   ['    --json', 'the result of either as JSON'],
-  ['certs', 'certificates of the file, when they expire and what'],
+  ['certs [FILE]', 'certificates of the file, when they expire and what'],
   ['', 'is wrong with them; --admin ADDR: of a running one.'],
   ['', '--host HOST and --within 30d choose some of them'],
   ['help COMMAND', 'explains a command, as lb drain --help does;'],
@@ -135,7 +135,7 @@ const EXIT_CODES: readonly Row[] = [
 export const USAGE: readonly string[] = [
   '[port] [server...] [options]',
   'init [-c FILE] [--listen ADDR] [server...]',
-  'check [-c FILE]',
+  'check [FILE]',
   "explain [-c FILE] METHOD URL\n      [-H 'Name: value']... [--ip A]",
 ];
 

@@ -1,5 +1,6 @@
 import { didYouMean } from '../base/nearest.js';
 import { type SettingReference, SettingsReference } from '../config/reference.js';
+import { complain } from './complaint.js';
 import type { Paint } from './paint.js';
 import type { Terminal } from './terminal.js';
 import { wrapWords } from './word-wrap.js';
@@ -25,7 +26,7 @@ export function keyHelp(name: string, { stdout, stderr }: KeyHelpStreams): numbe
   const [only] = found;
   if (only === undefined) {
     const advice = didYouMean(reference.suggest(name), 'lb help lists the commands.');
-    stderr.write(`${stderr.paint.red('lb:')} no key is called ${JSON.stringify(name)}. ${advice}\n`);
+    complain(stderr, `no key is called ${JSON.stringify(name)}. ${advice}`);
     return 2;
   }
   if (found.length === 1) stdout.write(keyPage(only, stdout.paint));

@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { VERSION } from '../base/version.js';
 import { FEWEST_FILES, fileLimit } from '../net/shortage.js';
 import { type Arguments, parseArguments, refusesColour, UsageError } from './args.js';
+import { complain } from './complaint.js';
 import { helpText } from './help.js';
 import type { Ask } from './init/questions.js';
 import { KeptSignals, type Launch } from './kept-signals.js';
@@ -15,7 +16,6 @@ import { ServiceManager } from './service-manager.js';
 import { Terminal } from './terminal.js';
 import { unblockAgain, unblocked } from './tty-output.js';
 import { OldProgram } from './upgrade/old-program.js';
-import { wrapWords } from './word-wrap.js';
 
 /** The whole program: reads the command line, runs the command and ends the process with its exit code. */
 export async function main(launch: Launch): Promise<void> {
@@ -36,8 +36,7 @@ export async function main(launch: Launch): Promise<void> {
     parsed = parseArguments(words);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    const text = `${stderr.paint.red('lb:')} ${error.message} Try ${programName()} --help.`;
-    stderr.write(`${wrapWords(text, stderr.columns, 4)}\n`);
+    complain(stderr, `${error.message} ${whatToTry(error, words)}`);
     process.exitCode = 2;
     return;
   }
@@ -145,6 +144,14 @@ export async function main(launch: Launch): Promise<void> {
   }
 }
 
+/** What was probably meant, or where the right words are to be found. */
+function whatToTry({ meant }: UsageError, words: readonly string[]): string {
+  const program = programName();
+  if (meant !== '') return `Did you mean ${program} ${meant}?`;
+  const [first] = words;
+  return `Try ${isCommand(first) ? `${program} ${first}` : program} --help.`;
+}
+
 /** Closes the debugger that Node opens at a SIGUSR1 before the launcher's first line. Use --inspect to get one. */
 async function closeDebugger(): Promise<void> {
   const words = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(' ')];
@@ -202,7 +209,7 @@ function crash(error: unknown, stderr: Terminal): never {
 }
 
 function refuseFewFiles(stderr: Terminal): never {
-  stderr.write(`${stderr.paint.red('lb:')} too few files may be open: ulimit -n 256 or more is needed.\n`);
+  complain(stderr, 'too few files may be open: ulimit -n 256 or more is needed.');
   process.exit(1);
 }
 

@@ -136,4 +136,12 @@ export function takes(command: CommandName, option: OptionName): boolean {
 }
 
 /** A command line that makes no sense. The message is one sentence for stderr. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  /** What was probably meant: the words after the program's name, as typed in a shell. Empty when nobody can tell. */
+  readonly meant: string;
+
+  constructor(message: string, meant = '') {
+    super(message);
+    this.meant = meant;
+  }
+}

@@ -124,7 +124,7 @@ export class Reload {
       // A balancer that ends has said so. If a new program does not take over, this is called again.
       if (error instanceof OperationError && error.code !== 'bad_value') return;
       const message = error instanceof Error ? error.message : String(error);
-      this.#consoleLog.say(`routes of containers were not taken over: ${message}`);
+      this.#consoleLog.say(`routes of containers stay as they are: ${message}`);
       this.#balancer.refuseReload(`routes of containers: ${message}`);
     }
   }
@@ -210,8 +210,8 @@ export class Reload {
       report = `${explained}\n`;
       this.#consoleLog.say(explained);
     }
-    const message = `${file} was not taken over`;
-    this.#consoleLog.say(`${message}: the settings from before stay in force`);
+    const message = `${file} was not loaded`;
+    this.#consoleLog.say(`${message}: the previous settings stay in force`);
     this.#balancer.refuseReload(report.split('\n', 1)[0] ?? '');
     return { ok: false, message, report };
   }

@@ -15,6 +15,7 @@ import { AdminDoor } from './admin-door.js';
 import type { RunOptions } from './args.js';
 import { banner } from './banner.js';
 import { renderFindings } from './certificate-report.js';
+import { complain, writeReport } from './complaint.js';
 import { ConsoleLog } from './console-log.js';
 import { ContainerRoutes } from './container-routes.js';
 import { type Demo, startDemo } from './demo.js';
@@ -115,9 +116,9 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
     return await balance(plan, options, { ...context, engines, containers, stops, routes, record });
   } catch (error) {
     if (error instanceof CutShort) return cutShort(error, options, context);
-    if (error instanceof StartSettingsError) context.stderr.write(error.report);
+    if (error instanceof StartSettingsError) writeReport(context.stderr, error.report);
     else if (error instanceof StartError || error instanceof AuthorityError)
-      context.stderr.write(`lb: ${error.message}\n`);
+      complain(context.stderr, error.message);
     else if (error instanceof CertificateError)
       context.stderr.write(renderFindings(error.findings, file, included, context.stderr.paint));
     else throw error;
@@ -441,10 +442,19 @@ async function endAfterUpgrade(
 
 async function drainedCode(balancer: Balancer, since: number, consoleLog: ConsoleLog): Promise<number> {
   const clean = await balancer.drain();
-  const work = `${count(consoleLog.requests, 'request')} in ${humanDuration(performance.now() - since)}`;
-  if (clean) consoleLog.mention(`stopped after ${work}, every request was answered`);
-  else consoleLog.say(`stopped after ${work}, requests still in flight were cut`);
+  const text = stoppedText(consoleLog.requests, performance.now() - since, clean);
+  if (clean) consoleLog.mention(text);
+  else consoleLog.say(text);
   return clean ? 0 : 1;
+}
+
+/** `requests`: those that have ended. `clean`: none was cut. */
+function stoppedText(requests: number, ms: number, clean: boolean): string {
+  const time = humanDuration(ms);
+  if (requests === 0)
+    return `stopped after ${time}, ${clean ? 'no request came' : 'requests in flight were cut'}`;
+  const work = `${count(requests, 'request')} in ${time}`;
+  return `stopped after ${work}, ${clean ? 'every request was answered' : 'requests still in flight were cut'}`;
 }
 
 async function cutCode(told: Promise<StopSignal>, consoleLog: ConsoleLog): Promise<number> {

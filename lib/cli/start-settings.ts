@@ -123,7 +123,10 @@ export function readConfig(file: string, read: FileAccess['readFile'] = SYSTEM_F
   } catch (error) {
     const explained = explainFailure(error, { reading: file });
     if (explained === null) throw error;
-    throw new StartSettingsError(`lb: ${explained}\n`);
+    // Nobody has named this file.
+    const isMissing = file === DEFAULT_FILE && (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const advice = isMissing ? ' lb init writes one, -c FILE names another.' : '';
+    throw new StartSettingsError(`lb: ${explained}${advice}\n`);
   }
 }
 

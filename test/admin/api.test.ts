@@ -156,7 +156,7 @@ t.test('a body is JSON, and short', async (t) => {
 t.test('a reload answers with what is wrong', async (t) => {
   const bad = {
     ok: false,
-    message: 'lb.yaml was not taken over',
+    message: 'lb.yaml was not loaded',
     report: 'lb.yaml:1:1  lsten: unknown key\n',
   };
   const wrong = await openAdmin(t, new FakeSubject(), { services: { reload: async () => bad } });

@@ -46,7 +46,7 @@ t.test('metrics, status and reload of a program that runs', async (t) => {
   const refused = await reload();
   t.match(refused, {
     status: 422,
-    body: { error: { code: 'bad_config', message: /not taken over$/, details: /lisen: unknown key/ } },
+    body: { error: { code: 'bad_config', message: /not loaded$/, details: /lisen: unknown key/ } },
   });
   t.equal((await get(`${lb}a`)).status, 403, 'the settings from before stay in force');
   t.match(JSON.parse((await get(`${admin}api/servers/plain`)).text), {

@@ -87,7 +87,7 @@ t.test('arguments that make no sense are refused in one sentence', async (t) => 
     '-a least_conections': /^--algorithm "least_conections" is unknown\. Did you mean least_connections\?$/,
     '-a zzzz': /is unknown\. It is one of round_robin, least_connections, /,
     '-a hash': /^--algorithm hash needs a key: /,
-    'check -a random': /^lb check takes no --algorithm, lb does\./,
+    'check -a random': /^--algorithm is an option of lb, not of lb check\.$/,
     '--healthpath /': /^unknown option --healthpath\. Did you mean --health-path\?$/,
     '--zzz': /^unknown option --zzz\.$/,
     '-x': /^unknown option -x\.$/,
@@ -95,11 +95,16 @@ t.test('arguments that make no sense are refused in one sentence', async (t) => 
     '-1': /^unknown option -1\.$/,
     '80a': /^"80a" is not a port\.$/,
     chekc: /^"chekc" is not a port\. Did you mean lb check\?$/,
-    'check x.yaml': /^lb check takes no "x\.yaml": name the file with -c\.$/,
-    'check --ip 192.0.2.1': /^lb check takes no --ip, lb explain does\.$/,
-    '8080 --json': /^lb takes no --json, lb check does\.$/,
-    '8080 --ip 192.0.2.1': /^lb takes no --ip, lb explain does\.$/,
-    'explain GET / x': /^lb explain takes one method and one URL, not "x" too\.$/,
+    'check x.yaml y.yaml': /^"y\.yaml" is one too many: lb check takes one file\.$/,
+    'certs -c x.yaml y.yaml': /^"y\.yaml" is one too many: lb certs takes one file\.$/,
+    'check --ip 192.0.2.1': /^--ip is an option of lb explain, not of lb check\.$/,
+    '8080 --json': /^--json is an option of lb check, not of lb\.$/,
+    '8080 --ip 192.0.2.1': /^--ip is an option of lb explain, not of lb\.$/,
+    explain: /^a method and a URL are needed: lb explain \[-c FILE\] GET http:\/\/www\.mango\.com\/v1\.$/,
+    'explain GET / x': /^"x" is one too many: lb explain takes a method and a URL\.$/,
+    'explain G?T /': /^expected a method such as GET, got "G\?T"\.$/,
+    'healthcheck 80 81': /^"81" is one too many: lb healthcheck takes one port\.$/,
+    drain: /^an argument is missing: lb drain NAME\.$/,
     'localhost:5001':
       /^"localhost:5001" is not a port\. The port to listen on comes first: 8080 localhost:5001\.$/,
     '8080 localhost': /^server "localhost": .*localhost:8080/,
@@ -109,7 +114,7 @@ t.test('arguments that make no sense are refused in one sentence', async (t) => 
     '--health-path health': /^--health-path "health": a path starts with \//,
     '--health-interval fast': /^--health-interval: .*"fast"/,
     '--health-interval 5': /^--health-interval: .*"5"\. Write 5s or 5ms\./,
-    '--health-interval 0s': /^--health-interval: /,
+    '--health-interval 0s': /^--health-interval must be more than 0/,
     '--admin 127.0.0.1:http': /^--admin: .*"127\.0\.0\.1:http"/,
     '--access-log jsno': /^--access-log "jsno" is unknown\. Did you mean json\?$/,
     '--access-log xml': /^--access-log "xml" is unknown\. It is one of dev, combined, json, off\.$/,
@@ -120,5 +125,45 @@ t.test('arguments that make no sense are refused in one sentence', async (t) => 
   };
   for (const [words, message] of Object.entries(cases)) {
     t.throws(() => options(words), { message }, words);
+    // The program puts its own name before each.
+    t.notMatch(message.source, /^\^lb /, words);
   }
+});
+
+t.test('a command whose only argument is a file takes it without -c', async (t) => {
+  for (const words of [
+    'check x.yaml',
+    'check -c x.yaml',
+    'check etc/lb --json',
+    'certs x.yaml',
+    'certs -c x.yaml',
+  ])
+    t.match(
+      parseArguments(words.split(' ')).command,
+      { options: { configFile: words.includes('x.yaml') ? 'x.yaml' : 'etc/lb' } },
+      words,
+    );
+});
+
+t.test('a file where another command expects something else: what was meant is said', async (t) => {
+  const cases: Record<string, readonly [message: RegExp, meant: string]> = {
+    'lb.yaml': [/^"lb\.yaml" is not a port\.$/, '-c lb.yaml'],
+    '8080 etc/lb.yml -v': [/^"etc\/lb\.yml" is not a server such as /, '8080 -c etc/lb.yml -v'],
+    'run lb.yaml': [/^run is no command: lb starts without one\.$/, '-c lb.yaml'],
+    'start -c lb.yaml': [/^start is no command/, '-c lb.yaml'],
+    'init lb.yaml': [/^"lb\.yaml" is not a server/, 'init -c lb.yaml'],
+    'healthcheck lb.yaml': [/^"lb\.yaml" is not a port\.$/, 'healthcheck -c lb.yaml'],
+    'status lb.yaml --json': [/^"lb\.yaml" is one too many: lb status\.$/, 'status -c lb.yaml --json'],
+    'drain a lb.yaml': [/^"lb\.yaml" is one too many: lb drain NAME\.$/, 'drain a -c lb.yaml'],
+    'explain lb.yaml http://a/': [/^"lb\.yaml" is not a method\.$/, 'explain -c lb.yaml GET http://a/'],
+    'explain lb.yaml POST http://a/x.json': [/^"lb\.yaml" is not/, 'explain -c lb.yaml POST http://a/x.json'],
+    'explain http://a/': [/^a method and a URL are needed: /, 'explain GET http://a/'],
+    // Nobody can tell which of the two.
+    'status a.yaml b.yaml': [/^"a\.yaml" is one too many/, ''],
+    'status -c a.yaml b.yaml': [/^"b\.yaml" is one too many/, ''],
+    'explain lb.yaml': [/^a method and a URL are needed: lb explain \[-c FILE\]/, ''],
+  };
+  for (const [words, [message, meant]] of Object.entries(cases))
+    t.throws(() => options(words), { message, meant }, words);
+  t.throws(() => parseArguments(['my lb.yaml']), { message: /is not a port/, meant: "-c 'my lb.yaml'" });
 });

@@ -208,7 +208,10 @@ t.test('a warning is no failure', async (t) => {
 t.test('a file that cannot be read', async (t) => {
   const { code, stdout, stderr } = check(t, null);
   t.same([code, stdout], [1, '']);
-  t.equal(stderr, 'lb: cannot read loadbalancer.yaml: there is no such file or directory.\n');
+  t.equal(
+    stderr,
+    'lb: cannot read loadbalancer.yaml: there is no such file or directory. lb init writes one, -c FILE names another.\n',
+  );
 });
 
 t.test('--json is for programs', async (t) => {
@@ -243,7 +246,7 @@ t.test('as a program it prints the same, and exits with 0, 1 or 2', async (t) =>
   }
   const unclear = new Program(['check', '--health-path', '/'], { cwd: folderWith(t, COURSE) });
   t.equal(await unclear.end(), 2);
-  t.match(unclear.stderr, /^lb: lb check takes no --health-path, lb does\. /);
+  t.match(unclear.stderr, /^lb: --health-path is an option of lb, not of lb check\. /);
 });
 
 t.test('the README shows a mistake as it is shown', async (t) => {

@@ -225,8 +225,8 @@ t.test('--json is for programs', async (t) => {
 
 t.test('bad usage is refused with what to say instead', async (t) => {
   for (const [args, message] of [
-    [['GET'], /^lb explain needs a method and a URL/],
-    [['GET', 'ftp://www.mango.com/'], /^lb explain: expected a URL such as/],
+    [['GET'], /^a method and a URL are needed/],
+    [['GET', 'ftp://www.mango.com/'], /^expected a URL such as/],
     [['GET', '/', '--ip', 'localhost'], /^--ip "localhost" is not an address/],
     [['GET', '/', '-H', 'nonsense'], /^-H: expected 'Name: value'/],
   ] as const)
@@ -253,7 +253,7 @@ t.test('as a program it prints the same, and exits with 0, 1 or 2', async (t) =>
   }
   const unclear = new Program(['explain', 'GET'], { cwd: GOOD });
   t.equal(await unclear.end(), 2);
-  t.match(unclear.stderr, /^lb: lb explain needs a method and a URL/);
+  t.match(unclear.stderr, /^lb: a method and a URL are needed: lb explain \[-c FILE\] GET /);
   t.equal(unclear.stdout, '');
 });
 

@@ -121,7 +121,7 @@ t.test('a file that is there is not touched without --force', async (t) => {
   const cwd = t.testdir({ 'lb.yaml': 'listen: 1\n' });
   const refused = await initIn(cwd, ['localhost:5001']);
   t.equal(refused.code, 1);
-  t.match(refused.stderr, /lb\.yaml is there already\. --force writes it anew, -c names another file\.\n$/);
+  t.match(refused.stderr, /lb\.yaml exists already\. --force replaces it, -c names another file\.\n$/);
   t.equal((await initIn(cwd, [], ['localhost:5001'])).code, 1, 'nothing is asked for nothing');
   t.equal(written(cwd), 'listen: 1\n');
   t.equal((await initIn(cwd, ['--force', 'localhost:5001'])).code, 0);
@@ -177,14 +177,14 @@ t.test('words that lb init does not take are refused before anything is written'
   t.throws(() => words('8080 localhost:5001'), { message: /^8080 may be a port to listen on or a server/ });
   t.throws(() => words('--listen nonsense'), { message: /^--listen: expected host:port/ });
   t.throws(() => words('http://localhost:5001/x'), { message: /without a path/ });
-  t.throws(() => words('--weight 3'), { message: /^lb init takes no --weight/ });
+  t.throws(() => words('--weight 3'), { message: /^--weight is an option of lb add, not of lb init\.$/ });
 });
 
 t.test('without servers and without a terminal it says what to write', async (t) => {
   const cwd = t.testdir();
   const { code, stderr } = await initIn(cwd, []);
   t.equal(code, 2);
-  t.match(stderr, /^lb: lb init needs servers, or a terminal to ask on: lb init localhost:5001/);
+  t.match(stderr, /^lb: servers are needed, or a terminal to ask on: lb init localhost:5001/);
 });
 
 t.test('on a terminal it asks, and an empty line is the answer in brackets', async (t) => {

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { startFixtureServer } from '../../fixtures/server.js';
+import { until } from '../support/loop-ticks.js';
 import { get, start, url } from './program.js';
 
 t.test('help and version go to stdout, exit 0', async (t) => {
@@ -19,6 +20,22 @@ t.test('a bad command line is one line on stderr, exit 2', async (t) => {
   t.equal(await program.end(), 2);
   t.equal(program.stdout, '');
   t.match(program.stderr, /^lb: unknown option --acces-log\. Did you mean --access-log\? Try .* --help\.\n$/);
+});
+
+t.test('a settings file in a wrong place: the command line that was meant can be copied', async (t) => {
+  const cwd = t.testdir({ 'lb.yaml': 'servers: [localhost:5001]\n' });
+  const program = start(t, ['lb.yaml', '-q'], { cwd });
+  t.equal(await program.end(), 2);
+  t.match(
+    program.stderr,
+    /^lb: "lb\.yaml" is not a port\. Did you mean \S*(?: \S+lb\.js)? -c lb\.yaml -q\?\n$/,
+  );
+  const checked = start(t, ['check', 'lb.yaml'], { cwd });
+  t.equal(await checked.end(), 0, checked.stderr);
+  t.match(checked.stdout, /^lb\.yaml is fine: /);
+  const unclear = start(t, ['drain'], { cwd });
+  t.equal(await unclear.end(), 2);
+  t.match(unclear.stderr, /^lb: an argument is missing: lb drain NAME\. Try .* drain --help\.\n$/);
 });
 
 t.test('a configuration that cannot be used, exit 1', async (t) => {
@@ -58,7 +75,7 @@ t.test('no request in flight is lost at SIGTERM', async (t) => {
   const program = start(t, ['0', server.address, '--health-path', '/healthcheck']);
   const target = await url(program);
   const answer = get(`${target}x?delay=400`);
-  while (server.requests === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => server.requests > 0);
   program.child.kill('SIGTERM');
   t.match(await answer, { status: 200, text: /Hello from slow/ });
   t.equal(await program.end(), 0);

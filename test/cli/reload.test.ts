@@ -34,14 +34,14 @@ t.test('SIGHUP loads a good file, and keeps the old settings when the file is ba
 
   write(first.address, 'timeots: {}\nlimits: { headers: many }\n');
   program.child.kill('SIGHUP');
-  await program.onStderr(/not taken over/);
+  await program.onStderr(/not loaded/);
   t.match(program.stderr, /lb\.yaml:4:1 {2}timeots: unknown key\. Did you mean timeouts\?/);
   t.match(program.stderr, /lb\.yaml:5:20 {2}limits\.headers: /, 'every problem is told');
   t.match(await get(target), { text: /Hello from second/ });
 
   write(first.address, 'tests:\n  - { request: GET http://a/x, expect: { path: /y } }\n');
   program.child.kill('SIGHUP');
-  await program.onStderr(/not taken over[\s\S]*not taken over/);
+  await program.onStderr(/not loaded[\s\S]*not loaded/);
   t.match(program.stderr, /- path: \/y\n.*\+ path: \/x\n/, 'a test that fails refuses the file');
   t.match(await get(target), { text: /Hello from second/ });
 
@@ -49,7 +49,7 @@ t.test('SIGHUP loads a good file, and keeps the old settings when the file is ba
     const said = program.stderr.length;
     writeFileSync(file, nothing);
     program.child.kill('SIGHUP');
-    while (!/was not taken over/.test(program.stderr.slice(said))) await once(program.child.stderr!, 'data');
+    await until(() => /was not loaded/.test(program.stderr.slice(said)), 'the file is refused');
     t.match(program.stderr.slice(said), /lb\.yaml:1:1 {2}nothing to balance, redirect or answer/);
     t.match(await get(target), { text: /Hello from second/ });
   }
@@ -72,7 +72,7 @@ t.test('a listener that a reload moves is reported, and so is one that cannot be
 
   write(`127.0.0.1:${port}`);
   program.child.kill('SIGHUP');
-  await program.onStderr(/was not taken over/);
+  await program.onStderr(/was not loaded/);
   t.match(program.stderr, `port ${port} is in use. `);
   t.match(await get(target), { text: 'here' });
   t.notMatch(program.stderr, /listening on/);
@@ -80,7 +80,7 @@ t.test('a listener that a reload moves is reported, and so is one that cannot be
   const old = new URL(target).port;
   write(`"*:${old}"`);
   program.child.kill('SIGHUP');
-  await program.onStderr(/was not taken over[\s\S]*was not taken over/);
+  await program.onStderr(/was not loaded[\s\S]*was not loaded/);
   t.match(
     program.stderr,
     `port ${old} is in use by lb itself, as 127.0.0.1:${old}: such a move takes a restart.`,
@@ -110,7 +110,7 @@ servers: [${server.address}]
   });
   const program = start(t, ['-c', join(directory, 'lb.yaml'), '--watch']);
   const target = await url(program);
-  t.match(program.stderr, /settings +\S+ {2}taken over when it changes/);
+  t.match(program.stderr, /settings +\S+ {2}reloaded when it changes/);
   t.match(await get(target), { status: 200 });
   // As most editors save.
   writeFileSync(join(directory, 'bad.txt~'), '127.0.0.0/8\n');
@@ -138,7 +138,7 @@ t.test(
     t.match(await get(target), { text: 'two' });
 
     write('b.yaml', 'hosts:\n  - host: 127.0.0.1\n    respnd: {}\n');
-    await program.onStderr(/was not taken over/);
+    await program.onStderr(/was not loaded/);
     t.match(
       program.stderr,
       /conf\.d\/b\.yaml:3:5 {2}hosts\[0\]\.respnd: unknown key\. Did you mean respond\?/,
@@ -146,9 +146,9 @@ t.test(
     t.match(await get(target), { text: 'two' });
 
     write('b.yaml', 'hosts:\n  - host: 127.0.0.1\n    respond: { body: three }\n');
-    await program.onStderr(/was not taken over[\s\S]*reloaded /);
+    await program.onStderr(/was not loaded[\s\S]*reloaded /);
     t.match(await get(target.replace('localhost', '127.0.0.1')), { text: 'three' });
-    t.equal(program.stderr.match(/was not taken over/g)?.length, 1, 'told once');
+    t.equal(program.stderr.match(/was not loaded/g)?.length, 1, 'told once');
     program.child.kill('SIGTERM');
     t.equal(await program.end(), 0);
   },

@@ -1,6 +1,9 @@
 import t from 'tap';
+import { complain, writeReport } from '../../lib/cli/complaint.js';
 import { createPaint } from '../../lib/cli/paint.js';
+import { Terminal } from '../../lib/cli/terminal.js';
 import { wrapWords } from '../../lib/cli/word-wrap.js';
+import { MemoryStream } from './support.js';
 
 t.test('a text is broken at spaces, and its other lines are indented', (t) => {
   t.equal(wrapWords('one two three four', 9), 'one two\nthree\nfour');
@@ -22,5 +25,21 @@ t.test('colours take no room', (t) => {
   const { red } = createPaint(true);
   t.equal(wrapWords(`${red('one')} two three`, 7), `${red('one')} two\nthree`);
   t.equal(wrapWords(red('one two three'), 7), red('one two three').replace('two ', 'two\n'));
+  t.end();
+});
+
+t.test('a complaint fits the window, and problems of a file stay as they are laid out', (t) => {
+  const stream = new MemoryStream(true);
+  stream.columns = 20;
+  const stderr = new Terminal(stream, { colour: false, env: {} });
+  complain(stderr, 'port 80 is in use by another program.');
+  writeReport(stderr, 'lb: cannot read some.yaml: it is a folder.\n');
+  writeReport(stderr, 'some.yaml:3:1  lisen: unknown key\n     3 | lisen\n');
+  t.equal(
+    stream.text,
+    'lb: port 80 is in\n    use by another\n    program.\n' +
+      'lb: cannot read\n    some.yaml: it is\n    a folder.\n' +
+      'some.yaml:3:1  lisen: unknown key\n     3 | lisen\n',
+  );
   t.end();
 });

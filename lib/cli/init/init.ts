@@ -1,7 +1,9 @@
 import { loadConfig } from '../../config/config.js';
 import type { InitOptions } from '../args.js';
+import { complain } from '../complaint.js';
 import { count, longest } from '../error-text.js';
 import { explainFailure } from '../failure.js';
+import { shellWord } from '../shell-word.js';
 import { DEFAULT_FILE } from '../start-settings.js';
 import type { Terminal } from '../terminal.js';
 import { createFile, overwriteFile } from './new-file.js';
@@ -26,10 +28,10 @@ export async function init(options: InitOptions, context: InitContext): Promise<
   const { force } = options;
   const file = options.configFile ?? DEFAULT_FILE;
   const refuse = (message: string, code: number): number => {
-    stderr.write(`${stderr.paint.red('lb:')} ${message}\n`);
+    complain(stderr, message);
     return code;
   };
-  const there = `${file} is there already. --force writes it anew, -c names another file.`;
+  const there = `${file} exists already. --force replaces it, -c names another file.`;
   // Checked before asking; the write itself makes sure.
   if (!force && context.exists(file)) return refuse(there, 1);
   const known = said(options);
@@ -38,10 +40,7 @@ export async function init(options: InitOptions, context: InitContext): Promise<
   let answers: StarterAnswers | null = { ...DEFAULT_ANSWERS, ...known };
   if (options.servers.length === 0) {
     if (context.ask === null)
-      return refuse(
-        'lb init needs servers, or a terminal to ask on: lb init localhost:5001 localhost:5002.',
-        2,
-      );
+      return refuse('servers are needed, or a terminal to ask on: lb init localhost:5001 localhost:5002.', 2);
     const tell = (text: string): void => stderr.write(`  ${stderr.paint.red(text)}\n`);
     answers = await interview({ known, ask: context.ask, complaint: complaintOf, tell });
     if (answers === null) return refuse('nothing was written: the answers ended too early.', 1);
@@ -81,11 +80,11 @@ function complaintOf(answers: StarterAnswers): string | null {
 
 function whatNext(answers: StarterAnswers, file: string, { program, stdout }: InitContext): string {
   const { cyan, dim } = stdout.paint;
-  const option = file === DEFAULT_FILE ? '' : ` -c ${quoted(file)}`;
+  const option = file === DEFAULT_FILE ? '' : ` -c ${shellWord(file)}`;
   const page = /^\d+$/.test(answers.admin ?? '') ? `http://localhost:${answers.admin}/` : null;
   const rows: readonly (readonly [command: string, why: string])[] = [
     [`${program} check${option}`, 'after every change: is the file right?'],
-    [`${program}${option}`, 'start; SIGHUP, or --watch, takes changes over'],
+    [`${program}${option}`, 'start; SIGHUP, or --watch, loads what has changed'],
     ...(page === null ? [] : [[page, 'the status page, once it runs'] as const]),
     [`${program} help KEY`, 'what a key means, such as timeouts.connect'],
   ];
@@ -93,9 +92,4 @@ function whatNext(answers: StarterAnswers, file: string, { program, stdout }: In
   const listed = rows.map(([command, why]) => `  ${cyan(command.padEnd(width))}${dim(why)}\n`).join('');
   const servers = count(answers.servers.length, 'server');
   return `${file} is written: ${servers}, requests come in on ${answers.listen}. Next:\n\n${listed}`;
-}
-
-/** Quoted for a shell. */
-function quoted(file: string): string {
-  return /^[\w./@%+=:,-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`;
 }

@@ -32,7 +32,7 @@ const OPERANDS: { readonly [name in RemoteName]: readonly string[] } = {
 export function remoteOptions(name: RemoteName, operands: readonly string[], values: Values): RemoteOptions {
   const wanted = name === 'maintenance' && values.has('host') ? [] : OPERANDS[name];
   const usage = [spoken(name), ...wanted].join(' ');
-  if (operands.length < wanted.length) throw new UsageError(`too little is said: ${usage}.`);
+  if (operands.length < wanted.length) throw new UsageError(`an argument is missing: ${usage}.`);
   const [unexpected] = operands.slice(wanted.length);
   if (unexpected !== undefined)
     throw new UsageError(`${JSON.stringify(unexpected)} is one too many: ${usage}.`);
@@ -106,12 +106,12 @@ function readMaintenance(server: string, values: Values): Action {
     return { kind: 'maintenance', server };
   }
   if (isOff && (time !== undefined || allow !== undefined))
-    throw new UsageError('--off ends it, so --for and --allow say nothing.');
+    throw new UsageError('--off ends the maintenance: it cannot be used with --for or --allow.');
   if (isOff) return { kind: 'open_host', host };
   const allowed = (allow ?? '').split(',').filter((one) => one !== '');
   for (const one of allowed) readValue('--allow', () => parseNetwork(one));
   const forMs = time === undefined ? null : readValue('--for', () => parseDuration(time));
-  if (forMs === 0) throw new UsageError('--for is more than 0, such as 30m.');
+  if (forMs === 0) throw new UsageError('--for must be more than 0, such as 30m.');
   return { kind: 'close_host', host, forMs, allow: allowed };
 }
 
@@ -134,12 +134,14 @@ function readTimeout(text: string | undefined): number | null {
   if (text === undefined) return null;
   const ms = readValue('--timeout', () => parseDuration(text));
   if (ms > 0 && ms <= MOST_TIMEOUT) return ms;
-  throw new UsageError('--timeout is at most 10m, and more than 0.');
+  throw new UsageError('--timeout must be more than 0 and at most 10m.');
 }
 
 function readWeight(text: string): number {
   if (/^\d{1,3}$/.test(text) && Number(text) <= MAX_WEIGHT) return Number(text);
-  throw new UsageError(`${JSON.stringify(text)} is no weight: it is a whole number from 0 to ${MAX_WEIGHT}.`);
+  throw new UsageError(
+    `${JSON.stringify(text)} is not a weight: a weight is a whole number from 0 to ${MAX_WEIGHT}.`,
+  );
 }
 
 function readValue<T>(what: string, read: () => T): T {

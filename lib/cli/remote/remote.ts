@@ -2,11 +2,11 @@ import { AddressSet } from '../../base/address-set.js';
 import { parseNetwork } from '../../config/network.js';
 import { escapeForScreen } from '../../observe/escape.js';
 import { clockTime } from '../../observe/timestamps.js';
+import { complain, writeReport } from '../complaint.js';
 import { count, humanDuration } from '../error-text.js';
 import { StartSettingsError } from '../start-settings.js';
 import type { SignalSource } from '../stop-signals.js';
 import type { Terminal } from '../terminal.js';
-import { wrapWords } from '../word-wrap.js';
 import { AdminError, findPlace } from './admin-address.js';
 import { AdminClient } from './client.js';
 import { Progress, untilEmpty } from './drain.js';
@@ -43,8 +43,8 @@ export async function remote(options: RemoteOptions, context: RemoteContext): Pr
     await new Conversation(client, options.json, context).act(options.action);
     return 0;
   } catch (error) {
-    if (error instanceof AdminError) complain(error, options.json, context);
-    else if (error instanceof StartSettingsError) context.stderr.write(error.report);
+    if (error instanceof AdminError) report(error, options.json, context);
+    else if (error instanceof StartSettingsError) writeReport(context.stderr, error.report);
     else throw error;
     return 1;
   } finally {
@@ -52,16 +52,15 @@ export async function remote(options: RemoteOptions, context: RemoteContext): Pr
   }
 }
 
-function complain({ code, message, details }: AdminError, json: boolean, context: RemoteContext): void {
+function report({ code, message, details }: AdminError, json: boolean, context: RemoteContext): void {
   const { stdout, stderr } = context;
   if (json) {
     stdout.write(`${JSON.stringify({ error: { code, message, details } }, null, 2)}\n`);
     return;
   }
   // Problems of the file come first, as with lb check; control characters in them are escaped already.
-  const report = details === '' ? '' : `${details.trimEnd()}\n\n`;
-  const text = `${stderr.paint.red('lb:')} ${escapeForScreen(message)}`;
-  stderr.write(`${report}${wrapWords(text, stderr.columns, 4)}\n`);
+  if (details !== '') stderr.write(`${details.trimEnd()}\n\n`);
+  complain(stderr, escapeForScreen(message));
 }
 
 /** One command and its output. */
@@ -206,7 +205,7 @@ class Conversation {
     const { stdout } = this.#context;
     const list = await this.#client.openHost(host);
     if (this.#json) this.#print(list);
-    else stdout.write(`${stdout.paint.bold(hostText(host))} is open again.\n`);
+    else stdout.write(`${stdout.paint.bold(hostText(host))} is served again.\n`);
   }
 
   async #setWeight(name: string, weight: number): Promise<void> {
@@ -270,7 +269,7 @@ class Conversation {
     const { stderr } = this.#context;
     const named = names.slice(0, MOST_NAMED).map(escapeForScreen);
     const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
-    const text = `no server takes new requests of ${named.join(', ')}${more} now: they get 503.`;
+    const text = `no server takes new requests for ${named.join(', ')}${more} now: they get 503.`;
     stderr.write(`${stderr.paint.yellow('warning:')} ${text}\n`);
   }
 

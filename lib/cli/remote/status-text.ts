@@ -74,13 +74,13 @@ function routesDown({ routes, started_at, uptime_ms }: StatusView, paint: Paint)
     const states = servers.slice(0, MOST_NAMED).map((server) => `${server.name} ${server.state}`);
     const why = states.length === 0 ? 'no source has reported a server' : states.join(', ');
     const text = `${name} for ${age(now - since)} (${why})`;
-    lines.push(`${paint.red('no server takes requests of')} ${escapeForScreen(text)}`);
+    lines.push(`${paint.red('no server takes requests for')} ${escapeForScreen(text)}`);
   }
-  if (count > MOST_NAMED) lines.push(paint.red(`nor of ${count - MOST_NAMED} more routes`));
+  if (count > MOST_NAMED) lines.push(paint.red(`nor for ${count - MOST_NAMED} more routes`));
   return lines;
 }
 
-/** `2 requests wait for a server of shop (340 until now, 3 waited in vain, 12 more were refused)` */
+/** `2 requests wait for a server of shop (340 in all, 3 in vain, 12 more were refused)` */
 function holdLines({ routes }: StatusView, paint: Paint): string[] {
   const lines: string[] = [];
   let more = 0;
@@ -94,8 +94,8 @@ function holdLines({ routes }: StatusView, paint: Paint): string[] {
     const { waiting, held, timed_out: timedOut, refused } = hold;
     const who = `${count(waiting, 'request')} ${waiting === 1 ? 'waits' : 'wait'} for a server of`;
     const far = [
-      `${grouped(held)} until now`,
-      ...(timedOut > 0 ? [`${grouped(timedOut)} waited in vain`] : []),
+      `${grouped(held)} in all`,
+      ...(timedOut > 0 ? [`${grouped(timedOut)} in vain`] : []),
       ...(refused > 0 ? [`${grouped(refused)} more ${refused === 1 ? 'was' : 'were'} refused`] : []),
     ].join(', ');
     const tint = waiting > 0 ? paint.yellow : paint.dim;

@@ -153,20 +153,20 @@ t.test('a route without a server and the errors of servers stand out in the stat
   subject.downSince = 1_700_000_000_000;
   subject.errors = 1234;
   const { stdout } = await lb('status');
-  t.match(stdout, /no server takes requests of default for 5 s \(apple up, banana up\)\n/);
+  t.match(stdout, /no server takes requests for default for 5 s \(apple up, banana up\)\n/);
   for (const command of ['status', 'servers', 'top'])
     t.match((await lb(command)).stdout, /ERRORS\/MIN[\s\S]*apple .* 1,234\b/, command);
   subject.servers.splice(0);
   t.match(
     (await lb('status')).stdout,
-    /no server takes requests of default for 5 s \(no source has reported a server\)\n/,
+    /no server takes requests for default for 5 s \(no source has reported a server\)\n/,
   );
 });
 
 t.test('removing the last server of a route prints a warning', async (t) => {
   const { lb, subject } = await stage(t);
   subject.downSince = 1_700_000_000_000;
-  const stderr = 'warning: no server takes new requests of default now: they get 503.\n';
+  const stderr = 'warning: no server takes new requests for default now: they get 503.\n';
   subject.active = 0;
   for (const words of [
     'drain apple',
@@ -223,7 +223,7 @@ t.test('a host is put into maintenance for a time, and opened again', async (t) 
   t.match((await lb('maintenance --host *')).stdout, 'every host is in maintenance: every client gets 503.');
   t.same(await lb('maintenance --host * --off'), {
     code: 0,
-    stdout: 'every host is open again.\n',
+    stdout: 'every host is served again.\n',
     stderr: '',
   });
   t.match(JSON.parse((await lb('maintenance --host www.a.test --off --json')).stdout), []);
@@ -310,7 +310,7 @@ t.test('reload says what came of it, with every problem of the file', async (t) 
   const { code, stderr } = await bad.lb('reload');
   t.equal(code, 1);
   t.ok(stderr.startsWith(report));
-  t.match(stderr, /\nlb: lb\.yaml has 1 problem\. The settings from before stay in force\.\n$/);
+  t.match(stderr, /\nlb: lb\.yaml has 1 problem\. The previous settings stay in force\.\n$/);
 });
 
 t.test('a token is sent to a listener that requires one', async (t) => {
