@@ -15,8 +15,8 @@ export function compileAccessLog(setting: AccessLogSetting | undefined, report: 
     if (settings[key] !== undefined && (format === 'dev' || format === 'off'))
       report.problem(
         [...PATH, key],
-        key === 'fields' ? `${format} has no fields to choose` : `${format} shows no fields of heads`,
-        key === 'fields' ? 'json and combined have.' : 'json and combined do.',
+        key === 'fields' ? `the fields of ${format} cannot be chosen` : `${format} cannot show headers`,
+        key === 'fields' ? 'Those of json and combined can.' : 'json and combined can.',
       );
   return {
     format,

@@ -109,7 +109,7 @@ export function adviseChallenges(
     const listener = challenge === 'http-01' ? 'plain listener' : 'listener with these terms';
     report.warning(
       [...path, 'acme'],
-      `the authority proves names by ${challenge} on port ${port}, where no ${listener} is`,
+      `the authority checks names by ${challenge} on port ${port}, and no ${listener} is there`,
       challenge === 'http-01'
         ? 'Add one, such as { address: 80, redirect: https }, unless the port is forwarded to another listener.'
         : 'Listen on 443, unless the port is forwarded to another listener.',

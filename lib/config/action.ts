@@ -31,7 +31,7 @@ export function compileAction(
 ): RouteAction | null {
   const { report } = context;
   const [key, other] = ACTIONS.filter((action) => Object.hasOwn(settings, action));
-  if (other) report.problem([...path, other], `${key} and ${other} exclude each other`, '', 'key');
+  if (other) report.problem([...path, other], `${key} and ${other} cannot both be set`, '', 'key');
   if (settings.servers) {
     const at = [...path, 'servers'];
     const { servers, providers } = context.book.compile(settings.servers, at, terms.pool.maxConnections);
@@ -77,7 +77,7 @@ function compileRespond(
   if ((text || file) && (status === 204 || status === 304))
     report.problem([...path, key], `a response with status ${status} has no body`);
   if (text !== undefined && file !== undefined)
-    report.problem([...path, 'file'], 'body and file exclude each other', '', 'key');
+    report.problem([...path, 'file'], 'body and file cannot both be set', '', 'key');
   let read: BodyFile | undefined;
   if (file !== undefined) read = report.attempt([...path, 'file'], () => readBodyFile(file, context));
   const body = read?.body ?? Buffer.from(text ?? RESPOND.body).toString('latin1');

@@ -99,7 +99,7 @@ function readLines(file: string, text: string): AddressReading {
 function complaint(entry: string): string {
   try {
     parseNetwork(entry);
-    return `${JSON.stringify(entry)} cannot be read`;
+    return `${JSON.stringify(entry)} is not an address`;
   } catch (error) {
     return (error as Error).message;
   }

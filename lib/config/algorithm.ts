@@ -54,8 +54,8 @@ function refuseStray(settings: AlgorithmSettings, path: Path, report: Report): v
   if (name === undefined) return;
   for (const key of ['on', 'fallback'] as const) {
     if (settings[key] !== undefined && name !== 'hash')
-      report.problem([...path, key], `${key} goes with the algorithm hash`, '', 'key');
+      report.problem([...path, key], 'only for the algorithm hash', '', 'key');
   }
   if (settings.balance_factor !== undefined && name !== 'hash' && name !== 'ip_hash')
-    report.problem([...path, 'balance_factor'], 'balance_factor goes with hash and ip_hash', '', 'key');
+    report.problem([...path, 'balance_factor'], 'only for hash and ip_hash', '', 'key');
 }

@@ -59,12 +59,7 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
   const report = new Report();
   // Where settings are read from a file, it is taken out when the other files are read.
   if (settings.include !== undefined)
-    report.problem(
-      ['include'],
-      'files are included by a settings file only',
-      'Read it with loadConfig.',
-      'key',
-    );
+    report.problem(['include'], 'works in a settings file only', 'Read it with loadConfig.', 'key');
   const docker = compileDocker(settings.docker, { report, files: surroundings });
   const book = new ServerBook(report, surroundings, docker);
   const context: Context = {

@@ -51,7 +51,7 @@ export function compileDockerSource(
     const message =
       label === undefined
         ? 'expected a label that the containers have'
-        : 'label and route exclude each other';
+        : 'label and route cannot both be set';
     deps.report.problem(path, message, label === undefined ? 'Write label: lb.service=api.' : '', 'key');
     return undefined;
   }
@@ -75,7 +75,7 @@ function compileEngine(
   { report, files }: Deps,
 ): DockerEngineConfig | undefined {
   if (socket === undefined) {
-    if (tls !== undefined) report.problem([...path, 'tls'], 'tls goes with socket: tcp://...', '', 'key');
+    if (tls !== undefined) report.problem([...path, 'tls'], 'only for socket: tcp://...', '', 'key');
     return undefined;
   }
   const isTcp = socket.startsWith('tcp:');

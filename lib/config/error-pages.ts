@@ -34,13 +34,13 @@ function compilePage(
   const { report } = context;
   const statuses = status === undefined ? [] : compileStatuses(status, [...path, 'status'], report);
   if (statuses.some(({ from }) => from < 400))
-    report.problem([...path, 'status'], 'expected errors: statuses from 400 to 599');
+    report.problem([...path, 'status'], 'expected statuses of errors: 400 to 599');
   if (file === undefined && text === undefined) {
     report.problem(path, 'expected a page: file or text');
     return undefined;
   }
   if (file !== undefined && text !== undefined)
-    report.problem([...path, 'text'], 'file and text exclude each other', '', 'key');
+    report.problem([...path, 'text'], 'file and text cannot both be set', '', 'key');
   const read =
     file === undefined ? undefined : report.attempt([...path, 'file'], () => readBodyFile(file, context));
   const body = read?.body ?? Buffer.from(text ?? '').toString('latin1');
@@ -49,7 +49,7 @@ function compilePage(
   if (/^application\/(?:[\w.-]+\+)?json\b/i.test(contentType) && !isJson(body))
     report.problem(
       [...path, file === undefined ? 'text' : 'file'],
-      'this is no JSON',
+      'this is not JSON',
       'A placeholder stands for a text without quotes: "reason": "{reason}".',
     );
   return { statuses, contentType, body, file: file ?? null, servers };

@@ -34,6 +34,6 @@ function readUrl(text: string): string {
   if (!URL.canParse(text)) throw new ValueError(`expected a URL, got ${JSON.stringify(text)}`);
   const url = new URL(text);
   if (url.username !== '' || url.password !== '')
-    throw new ValueError('a URL with a password cannot be fetched', 'Put the secret into its path or query.');
+    throw new ValueError('a URL cannot have a password here', 'Put the secret into its path or query.');
   return url.href;
 }

@@ -55,10 +55,6 @@ export function refuseStrayTerms(settings: CommonSettings, path: Path, report: R
   if (Object.hasOwn(settings, 'servers')) return;
   for (const key of KEYS) {
     if (settings[key] !== undefined)
-      report.problem([...path, key], `${article(key)} ${key} goes with servers of its own`, '', 'key');
+      report.problem([...path, key], 'no effect here: set it beside servers', '', 'key');
   }
-}
-
-function article(word: string): string {
-  return /^[aeiou]/.test(word) ? 'an' : 'a';
 }

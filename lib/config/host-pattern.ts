@@ -9,7 +9,7 @@ export function parseHostPattern(text: string): HostPattern {
   if (operator === undefined) return parseHostName(text);
   const advice = adviseOnSource(source, operator === '~*');
   if (advice !== null)
-    throw new ValueError(`no host is like ${JSON.stringify(source)}: ${advice.why}`, advice.hint);
+    throw new ValueError(`${JSON.stringify(source)} matches no host: ${advice.why}`, advice.hint);
   return { kind: 'regex', regex: readRegexConfig(source, operator === '~*') };
 }
 
@@ -21,7 +21,7 @@ function adviseOnSource(source: string, ignoresCase: boolean): { why: string; hi
   const literal = source.replace(/\\(?:[pP]\{[^}]*\}|.)|\[(?:\\.|[^\]\\])*\]|\(\?<[A-Za-z_]\w*>/gs, '');
   if (!ignoresCase && /[A-Z]/.test(literal))
     return { why: 'hosts are compared in lower case', hint: 'Write it in lower case, or with ~* before it.' };
-  if (literal.includes('/')) return { why: 'a host has no slash', hint: 'Paths are told apart by paths.' };
+  if (literal.includes('/')) return { why: 'a host has no slash', hint: 'Write the path under paths.' };
   if (/:(?![?=!])/.test(literal.replace(/\(\?:/g, '(')))
     return { why: 'hosts are compared without their port', hint: 'Leave the port out.' };
   return null;

@@ -33,7 +33,7 @@ export function readKey(
   try {
     createSecureContext({ cert, key: text, ...(passphrase === undefined ? {} : { passphrase }) });
   } catch (error) {
-    throw new ValueError(`${name}: OpenSSL does not take it: ${reasonOf(error)}`);
+    throw new ValueError(`${name}: OpenSSL refuses it: ${reasonOf(error)}`);
   }
   return text;
 }
@@ -60,7 +60,7 @@ function expectCertificates(name: string, text: string): void {
   if (found.length === 0)
     throw new ValueError(
       `${name} holds no certificate in PEM`,
-      `It is to have a line -----BEGIN CERTIFICATE-----.`,
+      'It has to have a line -----BEGIN CERTIFICATE-----.',
     );
   for (const [index, pem] of found.entries()) {
     try {

@@ -83,7 +83,7 @@ const KEYS_OF: { readonly [key in 'family' | 'every']: readonly Kind[] } = {
 export function refuseStrayKeys(entry: ServerSettings, kind: Kind | null, path: Path, report: Report): void {
   for (const [key, kinds] of Object.entries(KEYS_OF) as [keyof typeof KEYS_OF, readonly Kind[]][]) {
     if (entry[key] === undefined || (kind !== null && kinds.includes(kind))) continue;
-    report.problem([...path, key], `${key} goes with ${kinds.join(' or ')}`, '', 'key');
+    report.problem([...path, key], `only for ${kinds.join(', ').replace(/, (\w+)$/, ' or $1')}`, '', 'key');
   }
 }
 
@@ -172,7 +172,7 @@ function readUrl(text: string): string {
   if (!URL.canParse(text)) throw new ValueError(`expected a URL, got ${JSON.stringify(text)}`);
   const url = new URL(text);
   if (url.username !== '' || url.password !== '')
-    throw new ValueError('a URL with a password is not asked', 'Write headers: { Authorization: ... }.');
+    throw new ValueError('a URL cannot have a password here', 'Write headers: { Authorization: ... }.');
   return url.href;
 }
 
@@ -227,7 +227,7 @@ function compileKubernetes(
   const name = report.attempt(isShort ? at : [...at, 'service'], () => readService(written));
   const port = report.attempt([...at, 'port'], () => readPort(writtenPort));
   if (context !== undefined && kubeconfig === undefined)
-    report.problem([...at, 'context'], 'context goes with kubeconfig', '', 'key');
+    report.problem([...at, 'context'], 'needs kubeconfig', '', 'key');
   if (name === undefined || port === undefined) return undefined;
   const family: DnsFamily = asked ?? 'auto';
   const config: KubernetesSourceConfig = {

@@ -120,7 +120,7 @@ class Reader {
     const start = this.#at;
     if (this.#take(/\(\?<?[=!]/y) !== undefined) throw this.#lookaround(start);
     if (this.#take(/\(\?(?!:|<)/y) !== undefined)
-      throw new ValueError(`${this.#place(start)}: ( followed by ? begins no group here`);
+      throw new ValueError(`${this.#place(start)}: this (? begins no group that is supported`);
     const open = this.#take(/\((?:\?:|\?<[^>]*>)?/y);
     if (open !== undefined) return this.#group(open === '(?:' ? '(?:' : '(');
     const assertion = this.#take(/[\^$]|\\[bB]/y);

@@ -88,6 +88,9 @@ function shareOf(setting: string | boolean): number | null {
 function compileBuffer(setting: SizeSetting | undefined, around: number, path: Path, report: Report): number {
   const bytes = size(setting, around, path, report);
   if (bytes <= MAX_BUFFER) return bytes;
-  report.problem(path, `expected at most 16mb, as every request may hold as much, got ${setting}`);
+  report.problem(
+    path,
+    `expected at most 16mb, because each request may take that much memory, got ${setting}`,
+  );
   return around;
 }

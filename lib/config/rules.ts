@@ -54,7 +54,7 @@ function hstsRule(setting: HstsTermsSetting | undefined, path: Path, { report }:
   if (preload === true && (include_subdomains !== true || ms < YEAR_MS))
     report.problem(
       [...path, 'preload'],
-      'browsers are shipped with names of at least a year, and with all names below them',
+      'browsers preload only hosts with a max_age of a year or more, and with all names below them',
       'Set max_age: 1y and include_subdomains: true, or leave preload out.',
     );
   const all = include_subdomains === true ? '; includeSubDomains' : '';

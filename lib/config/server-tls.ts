@@ -33,7 +33,7 @@ export class ServerTlsCompiler {
     if (address.kind === 'unix' && settings.server_name === undefined && settings.verify !== false)
       this.#report.problem(
         path,
-        'a Unix socket has no name that the certificate of the server could have',
+        'a Unix socket has no host name to find in the certificate of the server',
         'Add tls: { server_name: api.internal }.',
       );
     if (settings.verify === false)

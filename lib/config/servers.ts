@@ -83,7 +83,7 @@ export class ServerBook {
     const places = [...(Object.hasOwn(entry, 'address') ? ['address'] : []), ...kinds];
     const [first, second] = places;
     if (second !== undefined)
-      this.#report.problem([...path, second], `${first} and ${second} exclude each other`, '', 'key');
+      this.#report.problem([...path, second], `${first} and ${second} cannot both be set`, '', 'key');
     else if (first === undefined)
       this.#report.problem([...path, 'address'], 'missing: expected host:port or unix:/path', '', 'key');
     return places.length === 1;
@@ -135,7 +135,7 @@ export class ServerBook {
     if (Object.hasOwn(entry, 'name'))
       report.problem(
         [...path, 'name'],
-        'a source of servers has no name: each of its servers has',
+        'a source cannot have a name: each of its servers has its own',
         '',
         'key',
       );

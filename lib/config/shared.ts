@@ -65,7 +65,7 @@ function checkKind({ sentinel, cluster }: SharedSettings, urls: readonly string[
   if (urls.length > 1 && sentinel === undefined && cluster !== true)
     report.problem(
       ['shared', 'redis'],
-      'several addresses are those of a cluster or of sentinels',
+      'several addresses need cluster or sentinel',
       'Add cluster: true, or sentinel: with the name of the group.',
     );
   if (cluster === true && urls.some((url) => url !== '' && new URL(url).pathname.length > 1))
@@ -101,7 +101,7 @@ function readUrl(text: string): string {
   if (!['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '')
     throw new ValueError('expected a redis:// or rediss:// URL', wanted);
   if (!/^(\/\d{0,5})?$/.test(url.pathname) || url.search !== '' || url.hash !== '')
-    throw new ValueError('after the port only the number of a database may stand', wanted);
+    throw new ValueError('only the number of a database may follow the port', wanted);
   for (const part of [url.username, url.password]) checkEncoded(part);
   return text;
 }

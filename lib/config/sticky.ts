@@ -43,11 +43,10 @@ export function compileSticky(
     return null;
   }
   if (other !== undefined)
-    report.problem([...path, other], `${kind} and ${other} exclude each other`, '', 'key');
+    report.problem([...path, other], `${kind} and ${other} cannot both be set`, '', 'key');
   if (kind === 'cookie') return compileCookie(setting.cookie ?? '', setting, path, context);
   for (const key of COOKIE_ONLY) {
-    if (setting[key] !== undefined)
-      report.problem([...path, key], `${key} goes with sticky.cookie`, '', 'key');
+    if (setting[key] !== undefined) report.problem([...path, key], 'only for sticky.cookie', '', 'key');
   }
   const expire = duration(setting.expire, DEFAULTS.expire, [...path, 'expire'], report);
   if (kind === 'client_ip') return { kind, name: '', expire };
@@ -62,7 +61,7 @@ function compileCookie(name: string, setting: StickySettings, path: Path, { repo
   if (expire !== undefined)
     report.problem(
       [...path, 'expire'],
-      'expire goes with sticky.header, sticky.param and sticky.client_ip',
+      'only for sticky.header, sticky.param and sticky.client_ip',
       '',
       'key',
     );
@@ -70,7 +69,7 @@ function compileCookie(name: string, setting: StickySettings, path: Path, { repo
   if (secret === undefined) {
     report.warning(
       path,
-      'without a secret a random one is made at each start, and clients are bound anew after it',
+      'without a secret each start makes a random one, so that clients may change servers after a restart',
       'Set secret.',
     );
   }

@@ -62,7 +62,7 @@ function compileTerms(setting: TlsSettings, path: Path, context: Context): TlsCo
   if (setting.certificates === undefined && setting.acme === undefined)
     context.report.problem(
       path,
-      'neither certificates nor acme is set, so there is nothing to show to clients',
+      'neither certificates nor acme is set, so there is no certificate to show to clients',
       'Add certificates: [{ cert: www.pem, key: www.key }], or write internal for a certificate made for development.',
     );
   const clientAuth = compileClientAuth(setting.client_auth, context) ?? null;

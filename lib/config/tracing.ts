@@ -67,7 +67,7 @@ function checkUnsent(setting: MetricsSettings, report: Report): void {
     if (key !== 'paths')
       report.problem(
         ['metrics', key],
-        'is for figures that are sent to a collector',
+        'has no effect: no figures are sent to a collector',
         'Add otlp: with its URL.',
       );
 }
@@ -142,7 +142,7 @@ const OWN = /^(service\.(name|version|instance\.id)|host\.name|telemetry\.sdk\..
 
 function checkAttribute(name: string): true {
   if (name === 'service.name') throw new ValueError('the name of the service is set by service');
-  if (OWN.test(name)) throw new ValueError(`${name} is there by itself`);
+  if (OWN.test(name)) throw new ValueError(`${name} is set by lb itself`);
   return true;
 }
 
@@ -150,7 +150,7 @@ function urlOf(text: string, signal: string): string {
   if (!URL.canParse(text)) throw new ValueError(`expected a URL, got ${JSON.stringify(text)}`);
   const url = new URL(text);
   if (url.username !== '' || url.password !== '')
-    throw new ValueError('a URL with a password is not asked', 'Write headers: { Authorization: ... }.');
+    throw new ValueError('a URL cannot have a password here', 'Write headers: { Authorization: ... }.');
   if (!url.pathname.endsWith(signal)) url.pathname = url.pathname.replace(/\/*$/, signal);
   return url.href;
 }

@@ -135,7 +135,7 @@ t.test('only json and combined have fields to choose, and names are names', asyn
   };
   t.match(
     problems('access_log: { format: dev, request_headers: [a] }\nservers: [a:1]'),
-    'dev shows no fields of heads',
+    'dev cannot show headers',
   );
   t.match(problems('access_log: { request_headers: ["a b"] }\nservers: [a:1]'), 'name of a header field');
   t.match(problems('access_log: { response_headers: [] }\nservers: [a:1]'), 'header fields');

@@ -7,6 +7,7 @@ import { Metrics } from '../../lib/observe/metrics.js';
 import type { LiveBalancer } from '../../lib/observe/server-families.js';
 import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
+import { until } from '../support/loop-ticks.js';
 import { Reporting } from '../threads/reporting.js';
 import { recordOf } from './record.js';
 
@@ -133,7 +134,11 @@ t.test('a balancer measures the paths of its settings, and those of a reload', a
     await client.response();
     // With several threads they report.
     const known = () => [...balancer.metrics.paths].map((one) => one.path);
-    while (!known().includes(path)) await balancer.collectFigures();
+    await until(
+      () => known().includes(path),
+      `${path} is measured`,
+      () => balancer.collectFigures(),
+    );
     t.strictSame(known(), [path]);
   };
   await measures('/api');
@@ -148,7 +153,7 @@ t.test('paths need no collector, and what is for a collector needs one', async (
     return result.ok ? '' : result.problems.map(({ message, hint }) => `${message} ${hint}`).join('\n');
   };
   t.equal(problems({ paths: ['/api'] }), '');
-  t.match(problems({ paths: ['/api'], every: '15s' }), 'is for figures that are sent to a collector');
+  t.match(problems({ paths: ['/api'], every: '15s' }), 'has no effect: no figures are sent to a collector');
   t.match(problems({ paths: ['api'] }), 'A path begins with a slash');
   t.match(problems({ paths: ['/a', '/a'] }), 'each once');
   t.match(problems({ paths: ['/a', '= /a', '/a/'] }), '/a is given twice, first in');
