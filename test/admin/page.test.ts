@@ -99,6 +99,25 @@ await withChromium(t, async (t, browser) => {
     t.same(complaints, []);
   });
 
+  await t.test('asks again soon for the requests of a reason when no answer came', async (t) => {
+    const site = await startSite(t, { firewall_rules: { path_reject: ['/secret'] } });
+    const long = 'x'.repeat(190);
+    for (let count = 0; count < 10; count++) {
+      t.equal(await site.get(`/secret/${long}${count}`), 403);
+      t.equal(await site.get(`/${long}${count}?status=500`), 500);
+      t.equal(await site.get(`/${long}${count}%zz`), 400);
+    }
+    const { page, asked } = await openPage(browser, site.url);
+    t.teardown(() => page.close());
+    let lost = 0;
+    await page.route(/\/api\/failures\?/, (route) => (++lost <= 2 ? route.abort() : route.continue()));
+    const card = page.getByRole('article').filter({ hasText: 'blocked_path' });
+    await card.getByText('Last requests').click();
+    // No other request fails meanwhile: the figures stay as they are.
+    await card.locator('li').nth(9).waitFor();
+    t.equal(asked.filter((url) => url.includes('/api/failures?')).length, 3);
+  });
+
   await t.test('says when the connection is lost, and comes back', async (t) => {
     const site = await startSite(t);
     const { page } = await openPage(browser, site.url);

@@ -1,6 +1,9 @@
 import { make, reconcile, say, shape } from './elements.js';
 import { count, milliseconds, time } from './words.js';
 
+/** When no answer came, requests are asked for again after so many ms. */
+const AGAIN_MS = 2000;
+
 /**
  * The last failures by their reason: its meaning, the remedy, and the requests themselves. `requestsOf`: asks for all
  * requests of a reason.
@@ -33,6 +36,7 @@ class ReasonCard {
     this.shape = shape('bad');
     /** The count of failures when the requests were asked for. */
     this.asked = 0;
+    this.timer = 0;
     const summary = make('summary', {}, 'Last requests');
     this.details = make('details', {}, summary, this.requests);
     this.details.addEventListener('toggle', () => void this.askForRequests());
@@ -59,9 +63,11 @@ class ReasonCard {
     else if (times !== this.asked) this.show(requests);
   }
 
-  /** Asks again only after more requests have failed. */
+  /** Asks again after more requests have failed, and soon when no answer came. */
   async askForRequests() {
-    if (!this.details.open || this.asked === this.times) return;
+    clearTimeout(this.timer);
+    if (!this.details.open || !this.element.isConnected || this.asked === this.times) return;
+    if (document.visibilityState !== 'visible') return this.askSoon();
     const asked = this.times;
     this.asked = asked;
     try {
@@ -69,9 +75,15 @@ class ReasonCard {
       // The answer to a later question has more.
       if (this.asked === asked) this.show(requests);
     } catch {
-      // The page says itself that the connection is lost. It is asked again after the next failure, or when it is opened again.
-      if (this.asked === asked) this.asked = 0;
+      // The page says itself that the connection is lost.
+      if (this.asked !== asked) return;
+      this.asked = 0;
+      this.askSoon();
     }
+  }
+
+  askSoon() {
+    this.timer = setTimeout(() => void this.askForRequests(), AGAIN_MS);
   }
 
   show(requests) {
