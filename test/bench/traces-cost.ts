@@ -87,13 +87,21 @@ async function measure(): Promise<void> {
     const origins = await startOrigins(folder);
     const start = (name: string, options: readonly string[]): Promise<RunningPeer> =>
       startPeer(ownPeer(name, options), place, origins, folder);
-    const plain = await start('without', []);
+    const startWith = (name: string, settings: string): Promise<RunningPeer> => {
+      const file = join(folder, `${name}.yaml`);
+      writeFileSync(file, settings);
+      return start(name, ['-c', file]);
+    };
+    // It has a file too, so that nothing but the tracing differs.
+    const plain = await startWith('without', 'access_log: off\n');
     const traced: RunningPeer[] = [];
-    for (const { sample } of VARIANTS) {
-      const file = join(folder, `${sample}.yaml`);
-      writeFileSync(file, `tracing: { otlp: "http://127.0.0.1:${port}", sample: ${sample} }\n`);
-      traced.push(await start(sample, ['-c', file]));
-    }
+    for (const { sample } of VARIANTS)
+      traced.push(
+        await startWith(
+          sample,
+          `access_log: off\ntracing: { otlp: "http://127.0.0.1:${port}", sample: ${sample} }\n`,
+        ),
+      );
     process.stdout.write(
       `${machine()}, Node ${process.versions.node}, ${PAIRS} rounds of ${SECONDS} s each\n`,
     );

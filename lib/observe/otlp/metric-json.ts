@@ -1,6 +1,5 @@
 import { jsonString } from '../escape.js';
 import type { Family, Sample } from '../families.js';
-import { nanoseconds } from './span-json.js';
 
 // As in the text for Prometheus, so that dashboards find the same names.
 
@@ -70,4 +69,10 @@ function attributesText(labels: Sample['labels']): string {
   for (const key in labels)
     text += `${text === '' ? '' : ','}{"key":"${key}","value":{"stringValue":${jsonString(labels[key] as string)}}}`;
   return text === '' ? '' : `"attributes":[${text}],`;
+}
+
+/** ms since the epoch in ns, which are more than a number holds. */
+export function nanoseconds(ms: number): string {
+  const whole = Math.floor(ms);
+  return `${whole}${String(Math.floor((ms - whole) * 1000)).padStart(3, '0')}000`;
 }

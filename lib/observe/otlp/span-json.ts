@@ -1,7 +1,6 @@
-import { latin1 } from '../../base/bytes.js';
 import { FAILURES } from '../../base/failure.js';
 import type { AttemptRecord, RequestRecord, TracedAttempt, TraceRecord } from '../../base/observer.js';
-import { jsonString, shownTarget } from '../escape.js';
+import { jsonString, shownTarget, UNSAFE_IN_JSON } from '../escape.js';
 
 // The JSON form of OTLP: names in lowerCamelCase, ids in hexadecimal digits, numbers of 64 bits as texts, enums as numbers.
 
@@ -11,9 +10,13 @@ const CLIENT = 3;
 /** Bits of `flags` beside those of `traceparent`: it is known whether the parent is in another process, and it is. */
 const KNOWS_REMOTE = 0x100;
 const IS_REMOTE = 0x200;
-/** STATUS_CODE_ERROR */
-const ERROR = '"status":{"code":2}';
-const OK = '"status":{}';
+/** A trace that begins here, and is recorded: most are. */
+const SAMPLED_ROOT = 1 | KNOWS_REMOTE;
+const SAMPLED_ROOT_TEXT = `"flags":${SAMPLED_ROOT},`;
+const SAMPLED_ROOT_END = `],${SAMPLED_ROOT_TEXT}`;
+/** STATUS_CODE_ERROR, and the end of the span. */
+const ERROR = '"status":{"code":2}}';
+const OK = '"status":{}}';
 
 /** Methods that the conventions know; others are `_OTHER`, because anybody can make some up. */
 const METHODS: ReadonlySet<string> = new Set([
@@ -31,49 +34,50 @@ const METHODS: ReadonlySet<string> = new Set([
 /** Values of a query that the conventions keep out of spans, besides what logs mask. */
 const SIGNED = /([?&](?:AWSAccessKeyId|Signature|sig|X-Goog-Signature)=)[^&#]*/g;
 
-/**
- * The spans of a request, comma-separated, in ASCII: that of the request and one for each attempt, with the attributes of
- * OpenTelemetry's conventions for HTTP. Written by hand: a third of the time of JSON.stringify.
- */
-export function spansOf(record: RequestRecord, trace: TraceRecord): string {
-  const context = contextText(trace);
-  let text = requestSpan(record, trace, context);
-  const { attempts } = trace;
-  const { tries } = record;
-  for (let i = 0; i < attempts.length; i++) {
-    const attempt = attempts[i];
-    const outcome = tries[i];
-    if (attempt !== undefined && outcome !== undefined)
-      text += `,${attemptSpan(record, trace, context, { attempt, outcome, number: i })}`;
-  }
+// A span is written in two parts. Its head has the ids and times in fixed places, then what many spans have alike: its bytes
+// are kept and used again. The rest differs from one span to the next. Members of an object have no order in JSON.
+
+/** Places in a head, each of as many bytes as the value has. */
+export const TRACE_ID_AT = '{"traceId":"'.length;
+export const SPAN_ID_AT = TRACE_ID_AT + 32 + '","spanId":"'.length;
+export const START_AT = SPAN_ID_AT + 16 + '","startTimeUnixNano":"'.length;
+export const END_AT = START_AT + 19 + '","endTimeUnixNano":"'.length;
+/** Only the head of an attempt has it. */
+export const PARENT_ID_AT = END_AT + 19 + '","parentSpanId":"'.length;
+
+const SPAN_ID = '0'.repeat(16);
+const TIME = '0'.repeat(19);
+const PLACES = `{"traceId":"${'0'.repeat(32)}","spanId":"${SPAN_ID}","startTimeUnixNano":"${TIME}","endTimeUnixNano":"${TIME}",`;
+
+/** What the head of a request's span depends on. */
+export type RequestKind = Pick<RequestRecord, 'method' | 'host' | 'route' | 'protocol' | 'status'> & {
+  readonly scheme: string;
+};
+
+/** The head of the span of a request: up to an attribute that others may follow. */
+export function requestHead({ method, host, route, protocol, status, scheme }: RequestKind): string {
+  const isKnown = METHODS.has(method);
+  const name = jsonString(`${isKnown ? method : 'HTTP'}${route === '' ? '' : ` ${route}`}`);
+  let text = `${PLACES}"name":${name},"kind":${SERVER},"attributes":[${methodText(method, isKnown)}`;
+  text += attribute('url.scheme', scheme) + hostText(host, scheme);
+  if (route !== '') text += attribute('http.route', route);
+  if (protocol !== '') text += attribute('network.protocol.version', protocol.slice(5));
+  if (status !== 0) text += number('http.response.status_code', status);
   return text;
 }
 
-function contextText({ traceId, traceState }: TraceRecord): string {
-  return `{"traceId":"${traceId}",${traceState === '' ? '' : `"traceState":${jsonString(traceState)},`}"spanId":"`;
-}
-
-function requestSpan(record: RequestRecord, trace: TraceRecord, context: string): string {
-  const { method, status, route, reason } = record;
-  const known = METHODS.has(method);
+/** What follows `requestHead`, to the end of the span. */
+export function requestRest(record: RequestRecord, trace: TraceRecord): string {
+  const { reason, detail, requestId, queueMs, connectMs } = record;
   const failed = isError(record);
-  const { startedAt, parentSpanId, flags, link } = trace;
-  const name = jsonString(`${known ? method : 'HTTP'}${route === '' ? '' : ` ${route}`}`);
-  let text = `${context}${trace.spanId}",`;
-  if (parentSpanId !== '') text += `"parentSpanId":"${parentSpanId}",`;
-  text += `"flags":${flags | KNOWS_REMOTE | (parentSpanId === '' ? 0 : IS_REMOTE)},"name":${name},"kind":${SERVER},`;
-  text += `${times(startedAt, record.durationMs)}"attributes":[${askerText(record, known)}${targetText(record)}`;
-  if (status !== 0) text += number('http.response.status_code', status);
-  if (failed) text += attribute('error.type', reason === '' ? String(status) : reason);
+  let text = clientText(record.clientAddress, record.userAgent) + targetText(record.target);
+  if (failed) text += attribute('error.type', reason === '' ? String(record.status) : reason);
   if (reason !== '') text += attribute('lb.reason', reason);
-  if (record.detail !== '') text += attribute('lb.detail', record.detail);
-  if (record.requestId !== '') text += attribute('lb.request_id', record.requestId);
-  if (record.queueMs > 0) text += milliseconds('lb.queue_ms', record.queueMs);
-  if (record.connectMs > 0) text += milliseconds('lb.connect_ms', record.connectMs);
-  text += '],';
-  if (link !== null)
-    text += `"links":[{"traceId":"${link.traceId}","spanId":"${link.spanId}","flags":${KNOWS_REMOTE | IS_REMOTE}}],`;
-  return `${text}${failed ? ERROR : OK}}`;
+  if (detail !== '') text += attribute('lb.detail', detail);
+  if (requestId !== '') text += attribute('lb.request_id', requestId);
+  if (queueMs > 0) text += milliseconds('lb.queue_ms', queueMs);
+  if (connectMs > 0) text += milliseconds('lb.connect_ms', connectMs);
+  return `${text}],${contextText(trace)}${failed ? ERROR : OK}`;
 }
 
 /** Errors of a client are none of a server's: its span stays without a status. */
@@ -82,96 +86,70 @@ function isError({ status, reason }: RequestRecord): boolean {
   return reason !== '' && FAILURES[reason].fault !== 'client' && (status < 400 || status === 0);
 }
 
-interface AttemptOutcome {
-  readonly attempt: TracedAttempt;
-  readonly outcome: AttemptRecord;
-  /** From 0. */
-  readonly number: number;
+/** What is said of the trace, besides the ids. */
+function contextText({ parentSpanId, flags, link, traceState }: TraceRecord): string {
+  const bits = flags | KNOWS_REMOTE;
+  let text = '';
+  if (parentSpanId !== '') text = `"parentSpanId":"${parentSpanId}","flags":${bits | IS_REMOTE},`;
+  else text = bits === SAMPLED_ROOT ? SAMPLED_ROOT_TEXT : `"flags":${bits},`;
+  if (traceState !== '') text += `"traceState":${jsonString(traceState)},`;
+  if (link === null) return text;
+  return `${text}"links":[{"traceId":"${link.traceId}","spanId":"${link.spanId}","flags":${KNOWS_REMOTE | IS_REMOTE}}],`;
 }
 
-function attemptSpan(
-  record: RequestRecord,
-  trace: TraceRecord,
-  context: string,
-  { attempt, outcome, number: resend }: AttemptOutcome,
-): string {
-  const { method } = record;
-  const known = METHODS.has(method);
-  const { status, reason } = outcome;
-  const failed = reason !== '' || status >= 400;
-  let text = `${context}${attempt.spanId}","parentSpanId":"${trace.spanId}","flags":${trace.flags | KNOWS_REMOTE},`;
-  text += `"name":"${known ? method : 'HTTP'}","kind":${CLIENT},`;
-  text += `${times(trace.startedAt + attempt.startedMs, outcome.durationMs)}"attributes":[${askedText(method, known, attempt, outcome)}`;
-  if (attempt.target !== '') text += attribute('url.full', fullUrl(attempt));
-  if (status !== 0) text += number('http.response.status_code', status);
-  if (failed) text += attribute('error.type', reason === '' ? String(status) : reason);
-  if (resend > 0) text += number('http.request.resend_count', resend);
-  return `${text}],${failed ? ERROR : OK}}`;
-}
+/** What the head of an attempt's span depends on. */
+export type AttemptKind = Pick<TracedAttempt, 'scheme' | 'address' | 'port'> &
+  Pick<AttemptRecord, 'server' | 'reused' | 'status'> & {
+    readonly method: string;
+    /** Nothing was sent. */
+    readonly isUnsent: boolean;
+  };
 
-/** What requests of one client to one route have alike: most are like the one before. */
-const asker = {
-  method: '',
-  host: '',
-  scheme: '',
-  client: '',
-  route: '',
-  protocol: '',
-  userAgent: '',
-  text: '',
-};
-
-function askerText(record: RequestRecord, known: boolean): string {
-  const { method, host, route, protocol, userAgent, clientAddress: client } = record;
-  const { scheme } = record.transport;
-  if (
-    asker.text !== '' &&
-    asker.method === method &&
-    asker.host === host &&
-    asker.scheme === scheme &&
-    asker.client === client &&
-    asker.route === route &&
-    asker.protocol === protocol &&
-    asker.userAgent === userAgent
-  )
-    return asker.text;
-  let text = methodText(method, known) + attribute('url.scheme', scheme) + hostText(record);
-  text += attribute('client.address', client);
-  if (route !== '') text += attribute('http.route', route);
-  if (protocol !== '') text += attribute('network.protocol.version', protocol.slice(5));
-  if (userAgent !== '') text += attribute('user_agent.original', userAgent);
-  text = flat(text);
-  Object.assign(asker, { method, host, scheme, client, route, protocol, userAgent, text });
-  return text;
-}
-
-/** What attempts at one server have alike. */
-const asked = { method: '', server: '', address: '', port: 0, reused: false, text: '' };
-
-function askedText(method: string, known: boolean, attempt: TracedAttempt, outcome: AttemptRecord): string {
-  const { address, port } = attempt;
-  const { server, reused } = outcome;
-  if (
-    asked.text !== '' &&
-    asked.method === method &&
-    asked.server === server &&
-    asked.address === address &&
-    asked.port === port &&
-    asked.reused === reused
-  )
-    return asked.text;
-  let text = methodText(method, known) + attribute('server.address', address);
+/** The head of the span of an attempt: up to the host of the URL that was sent, or to an attribute if there was none. */
+export function attemptHead(kind: AttemptKind): string {
+  const { method, scheme, address, port, server, reused, status, isUnsent } = kind;
+  const isKnown = METHODS.has(method);
+  let text = `${PLACES}"parentSpanId":"${SPAN_ID}","name":"${isKnown ? method : 'HTTP'}","kind":${CLIENT},`;
+  text += `"attributes":[${methodText(method, isKnown)}${attribute('server.address', address)}`;
   if (port !== 0) text += number('server.port', port);
   text += `${attribute('network.protocol.version', '1.1')}${attribute('lb.server', server)}`;
-  text = flat(`${text},{"key":"lb.connection_reused","value":{"boolValue":${reused}}}`);
-  Object.assign(asked, { method, server, address, port, reused, text });
-  return text;
+  text += `,{"key":"lb.connection_reused","value":{"boolValue":${reused}}}`;
+  if (status !== 0) text += number('http.response.status_code', status);
+  if (isUnsent) return text;
+  const host = address.includes(':') ? `[${address}]` : address;
+  const origin = jsonString(`${scheme}://${port === 0 ? 'localhost' : `${host}:${port}`}`);
+  return `${text},{"key":"url.full","value":{"stringValue":${origin.slice(0, -1)}`;
 }
 
-/** `text`, which is ASCII, as one piece. */
-function flat(text: string): string {
-  const bytes = Buffer.from(text, 'latin1');
-  return latin1(bytes, 0, bytes.length);
+/** What follows `attemptHead`, to the end of the span. `resend`: the number of the attempt, from 0. */
+export function attemptRest(
+  { target }: TracedAttempt,
+  { status, reason }: AttemptRecord,
+  { flags, traceState }: TraceRecord,
+  resend: number,
+): string {
+  const failed = reason !== '' || status >= 400;
+  let text = target === '' ? '' : `${shownText(target)}"}}`;
+  if (failed) text += attribute('error.type', reason === '' ? String(status) : reason);
+  if (resend > 0) text += number('http.request.resend_count', resend);
+  const bits = flags | KNOWS_REMOTE;
+  text += bits === SAMPLED_ROOT ? SAMPLED_ROOT_END : `],"flags":${bits},`;
+  if (traceState !== '') text += `"traceState":${jsonString(traceState)},`;
+  return text + (failed ? ERROR : OK);
+}
+
+/** The client of the request before this one, and what is said of it. */
+const lastClient = { address: '', userAgent: '', text: '' };
+
+function clientText(address: string, userAgent: string): string {
+  if (lastClient.text !== '' && lastClient.address === address && lastClient.userAgent === userAgent)
+    return lastClient.text;
+  let text = attribute('client.address', address);
+  if (userAgent !== '') text += attribute('user_agent.original', userAgent);
+  lastClient.address = address;
+  lastClient.userAgent = userAgent;
+  lastClient.text = text;
+  return text;
 }
 
 function methodText(method: string, known: boolean): string {
@@ -180,11 +158,12 @@ function methodText(method: string, known: boolean): string {
   return method === '' ? other : `${other}${attribute('http.request.method_original', method)}`;
 }
 
-function targetText({ target }: RequestRecord): string {
+function targetText(target: string): string {
   if (target === '') return '';
   const start = pathStart(target);
   const mark = target.indexOf('?', start);
-  if (mark === -1) return attribute('url.path', start === 0 ? target : target.slice(start) || '/');
+  if (mark === -1 && start === 0) return `,{"key":"url.path","value":{"stringValue":"${shownText(target)}"}}`;
+  if (mark === -1) return attribute('url.path', target.slice(start) || '/');
   return `${attribute('url.path', target.slice(start, mark) || '/')}${attribute('url.query', shown(target.slice(mark)).slice(1))}`;
 }
 
@@ -200,16 +179,24 @@ function shown(text: string): string {
   return text.includes('=') ? shownTarget(text).replace(SIGNED, '$1REDACTED') : text;
 }
 
-function fullUrl({ scheme, address, port, target }: TracedAttempt): string {
-  const host = address.includes(':') ? `[${address}]` : address;
-  return `${scheme}://${port === 0 ? 'localhost' : `${host}:${port}`}${target.includes('?') ? shown(target) : target}`;
+/** A target is in the spans of the request and of its attempts. */
+const lastTarget = { target: '', text: '' };
+
+/** A target inside quotes, credentials masked. */
+function shownText(target: string): string {
+  if (lastTarget.target === target) return lastTarget.text;
+  const masked = target.includes('?') ? shown(target) : target;
+  const text = UNSAFE_IN_JSON.test(masked) ? jsonString(masked).slice(1, -1) : masked;
+  lastTarget.target = target;
+  lastTarget.text = text;
+  return text;
 }
 
 /** A port after the name of a host. */
 const PORT = /^\d{1,5}$/;
 
 /** The host that the client asked for. */
-function hostText({ host, transport }: RequestRecord): string {
+function hostText(host: string, scheme: string): string {
   if (host === '') return '';
   const colon = host.lastIndexOf(':');
   const hasPort = colon !== -1 && colon > host.lastIndexOf(']') && colon + 1 < host.length;
@@ -217,7 +204,7 @@ function hostText({ host, transport }: RequestRecord): string {
   // That of a request that was refused for it. Collectors refuse all spans of a message that has a number they cannot read.
   if (hasPort && !PORT.test(digits)) return attribute('server.address', host);
   const name = colon !== -1 && colon > host.lastIndexOf(']') ? host.slice(0, colon) : host;
-  const port = hasPort ? Number(digits) : transport.scheme === 'https' ? 443 : 80;
+  const port = hasPort ? Number(digits) : scheme === 'https' ? 443 : 80;
   return attribute('server.address', name.replace(/^\[|\]$/g, '')) + number('server.port', port);
 }
 
@@ -232,22 +219,4 @@ function number(key: string, value: number): string {
 
 function milliseconds(key: string, value: number): string {
   return `,{"key":"${key}","value":{"doubleValue":${Math.round(value * 1000) / 1000}}}`;
-}
-
-function times(startedAt: number, durationMs: number): string {
-  return `"startTimeUnixNano":"${nanoseconds(startedAt)}","endTimeUnixNano":"${nanoseconds(startedAt + durationMs)}",`;
-}
-
-let lastMs = -1;
-let lastDigits = '';
-const MICROS: readonly string[] = Array.from({ length: 1000 }, (_, n) => `${String(n).padStart(3, '0')}000`);
-
-/** ms since the epoch in ns, which are more than a number holds. */
-export function nanoseconds(ms: number): string {
-  const whole = Math.floor(ms);
-  if (whole !== lastMs) {
-    lastMs = whole;
-    lastDigits = String(whole);
-  }
-  return lastDigits + (MICROS[Math.floor((ms - whole) * 1000)] as string);
 }

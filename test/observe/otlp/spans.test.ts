@@ -8,7 +8,7 @@ import {
 import t from 'tap';
 import type { RequestRecord, TraceRecord } from '../../../lib/base/observer.js';
 import { VERSION } from '../../../lib/base/version.js';
-import { nanoseconds, spansOf } from '../../../lib/observe/otlp/span-json.js';
+import { nanoseconds } from '../../../lib/observe/otlp/metric-json.js';
 import { SpanWriter } from '../../../lib/observe/otlp/span-writer.js';
 import { attributesOf } from '../../support/collector.js';
 import { ManualClock } from '../../support/manual-clock.js';
@@ -70,8 +70,25 @@ function fullRecord(): RequestRecord & { trace: TraceRecord } {
 // biome-ignore lint/suspicious/noExplicitAny: whatever was written
 type Json = any;
 
-function jsonOf(record: RequestRecord & { trace: TraceRecord }): readonly Json[] {
-  return JSON.parse(`[${spansOf(record, record.trace)}]`) as Json[];
+type TracedRecord = RequestRecord & { trace: TraceRecord };
+
+/** The spans of a request, by a writer of their own or by one that wrote others before. */
+function jsonOf(record: TracedRecord, writer = new TextWriter()): readonly Json[] {
+  return JSON.parse(`[${writer.textOf(record)}]`) as Json[];
+}
+
+/** A writer of spans whose text is taken after each request. */
+class TextWriter {
+  #text = '';
+  readonly #writer = new SpanWriter(new ManualClock(), ({ bytes }) => {
+    this.#text = Buffer.from(bytes).toString('latin1');
+  });
+
+  textOf(record: RequestRecord): string {
+    this.#writer.requestSettled(record);
+    this.#writer.flush();
+    return this.#text;
+  }
 }
 
 function requestOf(record: RequestRecord): Json {
@@ -152,6 +169,69 @@ t.test('times are nanoseconds, without the rounding of a number', async (t) => {
   t.equal(nanoseconds(1_767_225_600_123.5), '1767225600123500000');
   t.equal(nanoseconds(1_767_225_600_123.999_8), '1767225600123999000');
   t.equal(nanoseconds(1_767_225_600_123.25), '1767225600123250000');
+  for (const startedAt of [
+    1_767_225_600_123, 1_767_225_600_123.999_8, 1_999_999_999_999.5, 1_700_000_000_000,
+  ]) {
+    const [span] = jsonOf({ ...recordOf({ durationMs: 0.25 }), trace: traceOf({ startedAt }) });
+    t.equal(span.startTimeUnixNano, nanoseconds(startedAt));
+    t.equal(span.endTimeUnixNano, nanoseconds(startedAt + 0.25));
+  }
+});
+
+/** The objects like `object` but for one value each. */
+function changesOf<T extends object>(object: T): readonly T[] {
+  return Object.entries(object).flatMap(([key, value]) => {
+    const other = changed(value);
+    return other === undefined ? [] : [{ ...object, [key]: other }];
+  });
+}
+
+function changed(value: unknown): unknown {
+  if (typeof value === 'boolean') return !value;
+  if (typeof value === 'number') return value + 1;
+  // Ids are digits, and keep their length.
+  if (typeof value === 'string') return /^[\da-f]{16,}$/.test(value) ? `${value.slice(1)}0` : `${value}x`;
+  return undefined;
+}
+
+t.test('a span says what its own request was, whichever was written before', async (t) => {
+  const base: TracedRecord = {
+    ...recordOf({ status: 200 }),
+    trace: traceOf({ attempts: [{ ...ATTEMPT, spanId: 'bbbbbbbbbbbbbbb1', startedMs: 0.25 }] }),
+  };
+  const { trace, transport, tries } = base;
+  const all: TracedRecord[] = [
+    ...changesOf<TracedRecord>(base).map((record) => ({ ...record, reason: '' as const })),
+    ...changesOf(trace).map((other) => ({ ...base, trace: other })),
+    ...changesOf(trace.attempts[0] as (typeof trace.attempts)[0]).map((attempt) => ({
+      ...base,
+      trace: { ...trace, attempts: [attempt] },
+    })),
+    ...changesOf(tries[0] as (typeof tries)[0]).map((outcome) => ({
+      ...base,
+      tries: [{ ...outcome, reason: '' as const }],
+    })),
+    { ...base, transport: { ...transport, scheme: 'https' } },
+    { ...base, trace: { ...trace, attempts: [{ ...ATTEMPT, spanId: REQUEST, startedMs: 1, target: '' }] } },
+    fullRecord(),
+  ];
+  t.ok(all.length > 30, `${all.length} requests`);
+  const writer = new TextWriter();
+  for (const record of all) {
+    jsonOf(base, writer);
+    const expected = jsonOf(record);
+    t.same(jsonOf(record, writer), expected, 'after another');
+    t.same(jsonOf(record, writer), expected, 'after the same');
+  }
+});
+
+t.test('after many hosts and long ones, each span still has its own', async (t) => {
+  const writer = new TextWriter();
+  for (let n = 0; n < 1000; n++) {
+    const host = n % 10 === 0 ? `${n}.${'x'.repeat(10_000)}` : `${n}.example`;
+    const [span] = jsonOf({ ...recordOf({ host }), trace: traceOf() }, writer);
+    t.equal(attributesOf(span.attributes)['server.address'], host);
+  }
 });
 
 t.test(
