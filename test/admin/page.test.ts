@@ -1,5 +1,6 @@
 import t from 'tap';
 import { Admin } from '../../lib/admin/admin.js';
+import { untilCollected } from '../support/balancer.js';
 import { openPage, withChromium } from './chromium.js';
 import { startSite } from './site.js';
 import { adminConfig, SERVICES } from './support.js';
@@ -82,6 +83,8 @@ await withChromium(t, async (t, browser) => {
       t.equal(await site.get(`/${long}${count}?status=500`), 500);
       t.equal(await site.get(`/${long}${count}%zz`), 400);
     }
+    // What other threads have not told yet would be news later, for which the page asks again.
+    await untilCollected(site.balancer, () => site.balancer.status().requests.total === 30);
     const { page, complaints, asked } = await openPage(browser, site.url);
     t.teardown(() => page.close());
     const card = page.getByRole('article').filter({ hasText: 'blocked_path' });

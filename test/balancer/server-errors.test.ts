@@ -2,7 +2,7 @@ import t, { type Test } from 'tap';
 import type { RawServer } from '../../fixtures/raw-server.js';
 import type { Balancer } from '../../lib/control/balancer-contract.js';
 import { Exposition } from '../../lib/observe/exposition.js';
-import { startBalancer } from '../support/balancer.js';
+import { startBalancer, untilCollected } from '../support/balancer.js';
 import { until } from '../support/loop-ticks.js';
 import { deadAddress, origin } from '../support/origin.js';
 
@@ -72,6 +72,7 @@ t.test(
       client.send('GET /200 HTTP/1.1\r\nHost: x\r\n\r\n');
       t.equal((await client.response()).status, 200);
     }
+    await untilCollected(balancer, () => balancer.status().requests.total === 4);
     t.strictSame(errors(balancer), { dead: 2, live: 0 });
   },
 );
@@ -86,6 +87,7 @@ t.test('a client that goes away is no error of the server', async (t) => {
   await until(() => server.connections === 1);
   client.reset();
   await seen.request();
+  await balancer.collectFigures();
   t.strictSame(errors(balancer), { a: 0 });
 });
 
@@ -101,6 +103,7 @@ t.test('metrics have the response times of each server', async (t) => {
     client.send('GET /200 HTTP/1.1\r\nHost: x\r\n\r\n');
     await client.response();
   }
+  await untilCollected(balancer, () => balancer.status().requests.total === 3);
   const exposition = new Exposition({ metrics: balancer.metrics, live: () => balancer.figureSteps() });
   const text = await exposition.text();
   exposition.close();

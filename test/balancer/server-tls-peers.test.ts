@@ -3,11 +3,11 @@ import { dirname } from 'node:path';
 import t, { type Test } from 'tap';
 import { answering } from '../../fixtures/raw-server.js';
 import type { ServerTlsSettings } from '../../lib/config/settings.js';
-import { startBalancer } from '../support/balancer.js';
 import { type IssuedCertificate, TestAuthority, writeCertificate } from '../support/certificates.js';
 import { freePort, startDaemon, unlessInstalled } from '../support/daemon.js';
 import { GET, OK } from '../support/http.js';
 import { origin } from '../support/origin.js';
+import { startPaths } from '../support/paths.js';
 import { folder } from '../support/tls-origin.js';
 
 t.setTimeout(120_000);
@@ -52,21 +52,34 @@ interface Answer {
   readonly detail: string;
 }
 
-/** The answers to `count` requests, each on a connection of its own to the server. */
-async function ask(t: Test, address: string, tls: ServerTlsSettings, count = 1): Promise<readonly Answer[]> {
-  const { connect, seen } = await startBalancer(t, {
-    servers: [{ address, tls }],
-    retry: false,
-    pool: { max_requests: 1 },
-  });
+/** The answers to `count` requests for each of the `cases`, each on a connection of its own to the server. */
+async function askEach(
+  t: Test,
+  address: string,
+  cases: readonly ServerTlsSettings[],
+  count = 1,
+): Promise<readonly (readonly Answer[])[]> {
+  const { connect, seen } = await startPaths(
+    t,
+    cases.map((tls) => ({ servers: [{ address, tls }], retry: false, pool: { max_requests: 1 } })),
+  );
   const client = await connect();
-  const answers: Answer[] = [];
-  for (let i = 1; i <= count; i++) {
-    client.send(GET);
-    const { status, body } = await client.response();
-    const { reason, detail } = await seen.request(i);
-    answers.push({ status, body, reason, detail });
+  const all: Answer[][] = [];
+  for (const index of cases.keys()) {
+    const answers: Answer[] = [];
+    for (let i = 1; i <= count; i++) {
+      client.send(GET.replace('/', `/${index}`));
+      const { status, body } = await client.response();
+      const { reason, detail } = await seen.request(index * count + i);
+      answers.push({ status, body, reason, detail });
+    }
+    all.push(answers);
   }
+  return all;
+}
+
+async function ask(t: Test, address: string, tls: ServerTlsSettings, count = 1): Promise<readonly Answer[]> {
+  const [answers = []] = await askEach(t, address, [tls], count);
   return answers;
 }
 
@@ -156,14 +169,12 @@ for (const [what, shown, detail] of wrong) {
   t.test(`nginx: ${what} is refused`, withNginx, async (t) => {
     const use = files(t);
     const address = await nginx(t, use, '', shown);
-    t.match(await ask(t, address, { ca: use.ca }), [{ status: 502, reason: 'tls_failed', detail }]);
-    t.match(await ask(t, address, { verify: false }), [{ status: 200 }]);
-    if (shown === selfSigned)
-      t.match(
-        await ask(t, address, { ca: use.write('self.pem', shown.cert) }),
-        [{ status: 200 }],
-        'it may be named itself',
-      );
+    const cases: ServerTlsSettings[] = [{ ca: use.ca }, { verify: false }];
+    if (shown === selfSigned) cases.push({ ca: use.write('self.pem', shown.cert) });
+    const [refused, taken, itself] = await askEach(t, address, cases);
+    t.match(refused, [{ status: 502, reason: 'tls_failed', detail }]);
+    t.match(taken, [{ status: 200 }]);
+    if (shown === selfSigned) t.match(itself, [{ status: 200 }], 'it may be named itself');
   });
 }
 
@@ -174,10 +185,15 @@ t.test('nginx: a client certificate is shown, and found good or bad there', with
     ca: use.ca,
     ...use.certificate(name, issued),
   });
-  t.match(await ask(t, address, { ca: use.ca }), [{ body: /NONE$/ }]);
-  t.match(await ask(t, address, shows('own', good), 2), [{ body: /SUCCESS$/ }, { body: /SUCCESS$/ }]);
+  const cases = [{ ca: use.ca }, shows('own', good), shows('foreign', foreign)];
+  const [none, own, other] = await askEach(t, address, cases, 2);
+  t.match(none, [{ body: /NONE$/ }, { body: /NONE$/ }]);
+  t.match(own, [{ body: /SUCCESS$/ }, { body: /SUCCESS$/ }]);
   // nginx refuses it as a request, with a status.
-  t.match(await ask(t, address, shows('foreign', foreign)), [{ status: 400, reason: '' }]);
+  t.match(other, [
+    { status: 400, reason: '' },
+    { status: 400, reason: '' },
+  ]);
 });
 
 t.test(
@@ -196,30 +212,22 @@ t.test(
       );
       await startDaemon(t, 'stunnel4', [conf], port);
       const address = `127.0.0.1:${port}`;
-      const shown = (name: string, issued: IssuedCertificate): Promise<readonly Answer[]> =>
-        ask(t, address, { ca: use.ca, ...use.certificate(name, issued) });
-      t.match(await shown('own', good), [{ status: 200, body: 'ok' }]);
-      t.match(
-        await ask(t, address, { ca: use.ca }),
-        [{ status: 502, reason: 'tls_failed', detail: /client certificate/ }],
-        `${version}: none`,
-      );
-      t.match(
-        await shown('foreign', foreign),
-        [{ status: 502, reason: 'tls_failed', detail: /does not know the authority/ }],
-        `${version}: foreign`,
-      );
-      t.match(
-        await shown('expired', expired),
-        [
-          {
-            status: 502,
-            reason: 'tls_failed',
-            detail: 'the server refused the client certificate as expired',
-          },
-        ],
-        `${version}: expired`,
-      );
+      const shows = (name: string, issued: IssuedCertificate): ServerTlsSettings => ({
+        ca: use.ca,
+        ...use.certificate(name, issued),
+      });
+      const [own, none, unknown, late] = await askEach(t, address, [
+        shows('own', good),
+        { ca: use.ca },
+        shows('foreign', foreign),
+        shows('expired', expired),
+      ]);
+      t.match(own, [{ status: 200, body: 'ok' }]);
+      const refused = { status: 502, reason: 'tls_failed' };
+      t.match(none, [{ ...refused, detail: /client certificate/ }], `${version}: none`);
+      t.match(unknown, [{ ...refused, detail: /does not know the authority/ }], `${version}: foreign`);
+      const detail = 'the server refused the client certificate as expired';
+      t.match(late, [{ ...refused, detail }], `${version}: expired`);
     }
   },
 );

@@ -10,17 +10,18 @@ import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
+import { startPaths } from '../support/paths.js';
 import { folder, type TlsOrigin, tlsOrigin } from '../support/tls-origin.js';
 
 const authority = await TestAuthority.create('Known CA');
 const stranger = await TestAuthority.create('Foreign CA');
 const nameless = await TestAuthority.create('');
-type Settings = Parameters<typeof startBalancer>[1];
 
-t.setTimeout(120_000);
+t.setTimeout(300_000);
 
 const DAY_MS = 24 * 3_600_000;
 const MEANS: readonly SocketMode[] = ['fast', 'documented'];
+const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 
 /** A server with a certificate of `by`, and settings of a server that knows `authority`. */
 async function secured(
@@ -132,20 +133,24 @@ for (const sockets of MEANS) {
     ['of a foreign authority', {}, stranger, /signed by an unknown authority \(CN=Foreign CA\)/],
     ['of an authority without a name', {}, nameless, /signed by an unknown authority,/],
   ];
-  for (const [what, options, by, detail] of bad) {
-    t.test(
-      `${sockets}: a server whose certificate is ${what} fails with tls_failed, and gets nothing`,
-      async (t) => {
-        const { server, tls } = await secured(t, options, by);
-        const { connect, seen } = await startBalancer(t, { servers: [tls()], retry: false }, { sockets });
+  t.test(
+    `${sockets}: a server whose certificate is not good fails with tls_failed, and gets nothing`,
+    async (t) => {
+      const servers = await Promise.all(bad.map(([, options, by]) => secured(t, options, by)));
+      const { connect, seen } = await startPaths(
+        t,
+        servers.map(({ tls }) => ({ servers: [tls()], retry: false })),
+        { sockets },
+      );
+      for (const [index, [what, , , detail]] of bad.entries()) {
         const client = await connect();
-        client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi');
-        t.equal((await client.response()).status, 502);
-        t.match(await seen.request(), { status: 502, reason: 'tls_failed', detail });
-        t.equal(server.handshakes.length <= 1, true);
-      },
-    );
-  }
+        client.send(`POST /${index} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi`);
+        t.equal((await client.response()).status, 502, what);
+        t.match(await seen.request(index + 1), { status: 502, reason: 'tls_failed', detail }, what);
+        t.equal((servers[index]?.server.handshakes.length ?? 2) <= 1, true);
+      }
+    },
+  );
 
   t.test(`${sockets}: verify: false takes any certificate`, async (t) => {
     const { tls } = await secured(t, { names: ['elsewhere'] }, stranger);
@@ -201,22 +206,22 @@ for (const sockets of MEANS) {
       'the server does not speak TLS on this port',
     ],
   ];
-  for (const [what, script, detail] of cuts) {
-    t.test(`${sockets}: a server that ${what} fails with tls_failed`, async (t) => {
-      const server = await origin(t, script);
-      const { connect, seen } = await startBalancer(
-        t,
-        { servers: [`https://${server.address}`], retry: false },
-        { sockets },
-      );
+  t.test(`${sockets}: a server that ends or garbles the handshake fails with tls_failed`, async (t) => {
+    const servers = await Promise.all(cuts.map(([, script]) => origin(t, script)));
+    const { connect, seen } = await startPaths(
+      t,
+      servers.map(({ address }) => ({ servers: [`https://${address}`], retry: false })),
+      { sockets },
+    );
+    for (const [index, [what, , detail]] of cuts.entries()) {
       const client = await connect();
-      client.send(GET);
-      t.equal((await client.response()).status, 502);
-      const request = await seen.request();
-      t.equal(request.reason, 'tls_failed');
+      client.send(GET.replace('/', `/${index}`));
+      t.equal((await client.response()).status, 502, what);
+      const request = await seen.request(index + 1);
+      t.equal(request.reason, 'tls_failed', what);
       t.match(request.detail, detail);
-    });
-  }
+    }
+  });
 
   t.test(
     `${sockets}: timeouts.connect covers the handshake: a silent or a half one ends as a timeout`,
@@ -257,23 +262,25 @@ for (const sockets of MEANS) {
     const { cert, key } = await authority.issue({ names: ['127.0.0.1'] });
     const ca = folder(t)('ca.pem', authority.cert);
     const old = await tlsOrigin(t, { cert, key, maxVersion: 'TLSv1.2' }, answering(OK));
-    const servers = (min_version: 'TLSv1.2' | 'TLSv1.3'): Settings => ({
-      servers: [{ address: old.address, tls: { ca, min_version } }],
-      retry: false,
-    });
-    const { connect } = await startBalancer(t, servers('TLSv1.2'), { sockets });
+    const { connect, seen } = await startPaths(
+      t,
+      VERSIONS.map((min_version) => ({
+        servers: [{ address: old.address, tls: { ca, min_version } }],
+        retry: false,
+      })),
+      { sockets },
+    );
     const client = await connect();
-    client.send(GET);
+    client.send(GET.replace('/', '/0'));
     t.equal((await client.response()).status, 200);
     t.match(old.handshakes, [{ version: 'TLSv1.2' }]);
-    const strict = await startBalancer(t, servers('TLSv1.3'), { sockets });
-    const other = await strict.connect();
-    other.send(GET);
+    const other = await connect();
+    other.send(GET.replace('/', '/1'));
     t.equal((await other.response()).status, 502);
-    t.match(await strict.seen.request(), { reason: 'tls_failed', detail: /no version of TLS in common/ });
+    t.match(await seen.request(2), { reason: 'tls_failed', detail: /no version of TLS in common/ });
   });
 
-  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+  for (const maxVersion of VERSIONS) {
     t.test(
       `${sockets}, ${maxVersion}: a server that requires a certificate gets ours, and without one it is tls_failed`,
       async (t) => {
@@ -286,19 +293,30 @@ for (const sockets of MEANS) {
         const write = folder(t);
         const own = await authority.issue({ names: ['lb'] });
         const ca = write('ca.pem', authority.cert);
-        const answer = async (tls: ServerTlsSettings) => {
-          const settings = { servers: [{ address: server.address, tls }], retry: false } as const;
-          const { connect, seen } = await startBalancer(t, settings, { sockets });
-          const client = await connect();
-          client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
-          const { status } = await client.response();
-          const { reason, detail } = await seen.request();
-          return { status, reason, detail };
-        };
         const ownFile = write('own.pem', own.cert);
-        t.match(await answer({ ca, cert: ownFile, key: write('own.key', own.key) }), { status: 200 });
-        t.match(await answer({ ca, cert: write('both.pem', own.cert + own.key) }), { status: 200 });
-        t.match(await answer({ ca }), { status: 502, reason: 'tls_failed', detail: /client certificate/ });
+        const cases: readonly ServerTlsSettings[] = [
+          { ca, cert: ownFile, key: write('own.key', own.key) },
+          { ca, cert: write('both.pem', own.cert + own.key) },
+          { ca },
+        ];
+        const { connect, seen } = await startPaths(
+          t,
+          cases.map((tls) => ({ servers: [{ address: server.address, tls }], retry: false })),
+          { sockets },
+        );
+        const answers = [];
+        for (const index of cases.keys()) {
+          const client = await connect();
+          client.send(`POST /${index} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n`);
+          const { status } = await client.response();
+          const { reason, detail } = await seen.request(index + 1);
+          answers.push({ status, reason, detail });
+        }
+        t.match(answers, [
+          { status: 200 },
+          { status: 200 },
+          { status: 502, reason: 'tls_failed', detail: /client certificate/ },
+        ]);
       },
     );
   }

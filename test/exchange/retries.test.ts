@@ -6,6 +6,7 @@ import { OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { until } from '../support/loop-ticks.js';
 import { chunked, deadAddress, origin, readRequest } from '../support/origin.js';
+import { startPaths } from '../support/paths.js';
 
 const BUSY = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy';
 
@@ -41,9 +42,9 @@ async function working(t: Test): Promise<Server> {
   return failing(t, 'end', 0);
 }
 
-function request(method: string, body = '', fields = ''): string {
+function request(method: string, body = '', fields = '', path = '/'): string {
   const length = body === '' ? '' : `Content-Length: ${body.length}\r\n`;
-  return `${method} / HTTP/1.1\r\nHost: a\r\n${fields}${length}\r\n${body}`;
+  return `${method} ${path} HTTP/1.1\r\nHost: a\r\n${fields}${length}\r\n${body}`;
 }
 
 /** The attempts, without times. */
@@ -53,54 +54,61 @@ function triesOf({ tries }: SeenRequest): unknown[] {
 
 t.test('each failure is retried according to the method and the options of the route', async (t) => {
   const all = ['connect', 'stale', 'reset', 'timeout', 503];
-  for (const [fault, cause, failed] of [
+  const faults = [
     ['reset', 'reset', { status: 502, reason: 'reset_before_response' }],
     ['end', 'reset', { status: 502, reason: 'reset_before_response' }],
     ['silence', 'timeout', { status: 504, reason: 'response_timeout' }],
     ['503', 503, { status: 503, reason: '' }],
-  ] as const) {
+  ] as const;
+  const cases = [];
+  for (const [fault, cause, failed] of faults) {
+    for (const on of [all, all.filter((other) => other !== cause), [cause]])
+      cases.push({ fault, cause, failed, on, bad: await failing(t, fault), good: await working(t) });
+  }
+  const { connect, seen } = await startPaths(
+    t,
+    cases.map(({ fault, on, bad, good }) => ({
+      algorithm: 'first',
+      servers: [bad.address, good.address],
+      retry: { on },
+      timeouts: { response_header: fault === 'silence' ? '100ms' : '30s' },
+    })),
+  );
+  let settled = 0;
+  for (const [index, { fault, cause, failed, on, bad, good }] of cases.entries()) {
     for (const method of ['GET', 'PUT', 'POST', 'PATCH', 'BREW']) {
-      for (const on of [all, all.filter((other) => other !== cause), [cause]]) {
-        const bad = await failing(t, fault);
-        const good = await working(t);
-        const settings = {
-          algorithm: 'first' as const,
-          servers: [bad.address, good.address],
-          retry: { on },
-          timeouts: { response_header: fault === 'silence' ? '30ms' : '30s' },
-        };
-        const { connect, seen } = await startBalancer(t, settings);
-        const client = await connect();
-        client.send(request(method, 'hello'));
-        const retried = on.includes(cause) && (method === 'GET' || method === 'PUT');
-        const { status } = await client.response();
-        const { reason, attempts } = await seen.request();
-        const expected = retried ? { status: 200, reason: '', attempts: 2 } : { ...failed, attempts: 1 };
-        t.strictSame({ status, reason, attempts }, expected, `${fault} ${method} ${on}`);
-        t.strictSame(bad.received, [`${method} hello`]);
-        t.strictSame(good.received, retried ? [`${method} hello`] : []);
-      }
+      const client = await connect();
+      client.send(request(method, 'hello', '', `/${index}`));
+      const retried = on.includes(cause) && (method === 'GET' || method === 'PUT');
+      const { status } = await client.response();
+      const { reason, attempts } = await seen.request(++settled);
+      const expected = retried ? { status: 200, reason: '', attempts: 2 } : { ...failed, attempts: 1 };
+      t.strictSame({ status, reason, attempts }, expected, `${fault} ${method} ${on}`);
+      t.strictSame(bad.received.splice(0), [`${method} hello`]);
+      t.strictSame(good.received.splice(0), retried ? [`${method} hello`] : []);
+      client.destroy();
     }
   }
 });
 
 t.test('a refused connection is not retried if the route excludes it', async (t) => {
-  for (const [retry, status] of [
+  const good = await working(t);
+  const dead = await deadAddress();
+  const cases = [
     [{ on: ['stale', 'reset'] }, 502],
     [{ attempts: 0 }, 502],
     [false, 502],
     [{ on: ['connect'], attempts: 1 }, 200],
-  ] as const) {
-    const good = await working(t);
-    const { connect, seen } = await startBalancer(t, {
-      servers: [await deadAddress(), good.address],
-      algorithm: 'first',
-      retry,
-    });
+  ] as const;
+  const { connect, seen } = await startPaths(
+    t,
+    cases.map(([retry]) => ({ servers: [dead, good.address], algorithm: 'first', retry })),
+  );
+  for (const [index, [retry, status]] of cases.entries()) {
     const client = await connect();
-    client.send(request('POST', 'hello'));
+    client.send(request('POST', 'hello', '', `/${index}`));
     t.equal((await client.response()).status, status, JSON.stringify(retry));
-    t.equal((await seen.request()).attempts, status === 200 ? 2 : 1);
+    t.equal((await seen.request(index + 1)).attempts, status === 200 ? 2 : 1);
   }
 });
 
@@ -139,6 +147,13 @@ t.test('a route has retry settings of its own', async (t) => {
 });
 
 t.test('with an Idempotency-Key a POST is sent again if the route says so', async (t) => {
+  const bad = await failing(t, 'reset');
+  const good = await working(t);
+  const servers = [bad.address, good.address];
+  const { connect } = await startPaths(
+    t,
+    [false, true].map((option) => ({ servers, algorithm: 'first', retry: { idempotency_key: option } })),
+  );
   for (const [option, field, status] of [
     [true, 'Idempotency-Key: "8e03978e"\r\n', 200],
     [true, 'idempotency-key: 1\r\n', 200],
@@ -146,17 +161,10 @@ t.test('with an Idempotency-Key a POST is sent again if the route says so', asyn
     [true, '', 502],
     [false, 'Idempotency-Key: "8e03978e"\r\n', 502],
   ] as const) {
-    const bad = await failing(t, 'reset');
-    const good = await working(t);
-    const { connect } = await startBalancer(t, {
-      servers: [bad.address, good.address],
-      algorithm: 'first',
-      retry: { idempotency_key: option },
-    });
     const client = await connect();
-    client.send(request('POST', 'hello', field));
+    client.send(request('POST', 'hello', field, `/${Number(option)}`));
     t.equal((await client.response()).status, status, `${option} ${field}`);
-    t.strictSame(good.received, status === 200 ? ['POST hello'] : []);
+    t.strictSame(good.received.splice(0), status === 200 ? ['POST hello'] : []);
   }
 });
 
@@ -240,42 +248,50 @@ t.test('{attempt} in rules is the number of the attempt, for servers and clients
 
 t.test('no byte of a retried answer reaches the client, and its connection is reused', async (t) => {
   const chunks = 'HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n';
-  for (const [name, answer, kept] of [
+  const cases = [
     ['short', BUSY, true],
     ['in pieces', `${chunks}${chunked('x'.repeat(3000), 700)}`, true],
     ['empty', 'HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n', true],
     ['that closes', `HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy`, false],
     ['to the end', 'HTTP/1.1 503 No\r\n\r\nbusy', false],
     ['too long', `HTTP/1.1 503 No\r\nContent-Length: 90000\r\n\r\n${'x'.repeat(90_000)}`, false],
-  ] as const) {
-    const bad = await origin(t, async (connection) => {
-      for (;;) {
-        await readRequest(connection);
-        await connection.write(answer);
-        if (name === 'to the end' || name === 'that closes') return connection.end();
-      }
-    });
-    const good = await working(t);
-    const settings = {
-      servers: [bad.address, good.address],
-      algorithm: 'first' as const,
-      retry: { on: ['stale' as const, 503] },
-    };
-    const { connect, seen } = await startBalancer(t, settings);
+  ] as const;
+  const good = await working(t);
+  const bad = await Promise.all(
+    cases.map(([name, answer]) =>
+      origin(t, async (connection) => {
+        for (;;) {
+          await readRequest(connection);
+          await connection.write(answer);
+          if (name === 'to the end' || name === 'that closes') return connection.end();
+        }
+      }),
+    ),
+  );
+  const { connect, seen } = await startPaths(
+    t,
+    bad.map(({ address }) => ({
+      servers: [address, good.address],
+      algorithm: 'first',
+      retry: { on: ['stale', 503] },
+    })),
+  );
+  for (const [index, [name, , kept]] of cases.entries()) {
     const client = await connect();
     for (let turn = 1; turn <= 3; turn++) {
-      client.send(request('PUT', `hello ${turn}`));
+      client.send(request('PUT', `hello ${turn}`, '', `/${index}`));
       const { status, body, head } = await client.response();
       t.strictSame([status, body], [200, 'ok'], name);
       t.notMatch(head, /503|chunked/);
-      t.match((await seen.request(turn)).tries.at(-1), { server: good.address, reason: '', status: 200 });
+      const { tries } = await seen.request(3 * index + turn);
+      t.match(tries.at(-1), { server: good.address, reason: '', status: 200 });
       await pause(10);
     }
     t.equal(client.received, '');
-    t.strictSame(good.received, ['PUT hello 1', 'PUT hello 2', 'PUT hello 3']);
-    const asked = seen.requests.filter(({ attempts }) => attempts === 2).length;
+    t.strictSame(good.received.splice(0), ['PUT hello 1', 'PUT hello 2', 'PUT hello 3']);
+    const asked = seen.requests.slice(3 * index).filter(({ attempts }) => attempts === 2).length;
     t.ok(asked >= 2);
-    t.equal(bad.accepted, kept ? 1 : asked, `${name}: connections`);
+    t.equal(bad[index]?.accepted, kept ? 1 : asked, `${name}: connections`);
   }
 });
 
@@ -378,20 +394,19 @@ t.test('the only server is asked again after a moment if it failed quickly', asy
 t.test('a 503 with Retry-After, or a slow one, is not retried at the only server', async (t) => {
   const later = await origin(t, answering(BUSY.replace('\r\n\r\n', '\r\nRetry-After: 5\r\n\r\n')));
   const silent = await failing(t, 'silence');
-  for (const [address, status] of [
-    [later.address, 503],
-    [silent.address, 504],
-  ] as const) {
-    const retry = { on: ['timeout', 503] };
-    const { connect, seen } = await startBalancer(t, {
+  const { connect, seen } = await startPaths(
+    t,
+    [later, silent].map(({ address }) => ({
       servers: [address],
-      retry,
-      timeouts: { response_header: '30ms' },
-    });
+      retry: { on: ['timeout', 503] },
+      timeouts: { response_header: address === silent.address ? '30ms' : '30s' },
+    })),
+  );
+  for (const [index, status] of [503, 504].entries()) {
     const client = await connect();
-    client.send(request('GET'));
+    client.send(request('GET', '', '', `/${index}`));
     t.equal((await client.response()).status, status);
-    t.equal((await seen.request()).attempts, 1);
+    t.equal((await seen.request(index + 1)).attempts, 1);
   }
 });
 
@@ -407,34 +422,38 @@ t.test('a request whose client leaves during the pause is not sent again', async
 });
 
 t.test('a body longer than retry.buffer is not sent again', async (t) => {
-  for (const [buffer, status] of [
+  let asked = (): void => {};
+  const bad = await origin(t, async (connection) => {
+    await connection.readHead();
+    asked();
+    await connection.read(100);
+    connection.reset();
+  });
+  const good = await working(t);
+  const cases = [
     [99, 502],
     [100, 200],
     [0, 502],
-  ] as const) {
-    let asked = (): void => {};
-    const sent = new Promise<void>((resolve) => {
-      asked = resolve;
-    });
-    const bad = await origin(t, async (connection) => {
-      await connection.readHead();
-      asked();
-      await connection.read(100);
-      connection.reset();
-    });
-    const good = await working(t);
-    const { connect } = await startBalancer(t, {
+  ] as const;
+  const { connect } = await startPaths(
+    t,
+    cases.map(([buffer]) => ({
       servers: [bad.address, good.address],
       algorithm: 'first',
       retry: { buffer },
+    })),
+  );
+  for (const [index, [buffer, status]] of cases.entries()) {
+    const sent = new Promise<void>((resolve) => {
+      asked = resolve;
     });
     const client = await connect();
-    client.send(request('PUT').replace('\r\n\r\n', '\r\nContent-Length: 100\r\n\r\n'));
+    client.send(request('PUT', '', 'Content-Length: 100\r\n', `/${index}`));
     // After the head: bytes that arrive with it wait for the connection, and are kept however many they are.
     await sent;
     client.send('x'.repeat(100));
     t.equal((await client.response()).status, status, `${buffer} bytes`);
-    t.equal(good.received.length, status === 200 ? 1 : 0);
+    t.equal(good.received.splice(0).length, status === 200 ? 1 : 0);
   }
 });
 

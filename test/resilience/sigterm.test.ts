@@ -9,6 +9,7 @@ import { WebSocket } from 'ws';
 import { startFixtureServer } from '../../fixtures/server.js';
 import { Program } from '../cli/support.js';
 import { until } from '../support/loop-ticks.js';
+import { SWITCHED_WORKERS } from '../support/thread-switch.js';
 import { Load } from './load.js';
 
 /** By hand for longer: `node dist/test/resilience/sigterm.test.js --cycles 200`. */
@@ -23,7 +24,8 @@ async function startProgram(
 ): Promise<{ program: Program; port: number }> {
   const options = ['-c', join(directory, 'lb.yaml'), '--access-log', 'json'];
   const log = ['--access-log-file', join(directory, 'access.log')];
-  const program = new Program([String(port), ...options, ...log]);
+  const threads = SWITCHED_WORKERS > 1 ? ['--workers', String(SWITCHED_WORKERS)] : [];
+  const program = new Program([String(port), ...options, ...log, ...threads]);
   t.teardown(() => program.kill());
   return { program, port: Number(await program.onStderr(/curl http:\/\/\S+?:(\d+)/)) };
 }
