@@ -25,6 +25,8 @@ export interface PoolThread {
   readonly servers: readonly { readonly address: string; readonly slot: number }[];
   readonly limits: Partial<PoolLimits>;
   readonly algorithm: 'round_robin' | 'least_connections' | 'power_of_two' | 'first';
+  /** What the clock of all threads shows, in ms, in shared memory: no timer fires. null: it is a clock that goes. */
+  readonly time: Float64Array | null;
 }
 
 /** From the test: begin so many requests now, or keep so many in flight until told otherwise. */
@@ -38,10 +40,13 @@ export type PoolReport =
   | { readonly what: 'ready' }
   | { readonly what: 'ended'; readonly path: string; readonly failure: string; readonly waited: number };
 
-const { handle, thread, servers, limits, algorithm } = workerData as PoolThread;
+const { handle, thread, servers, limits, algorithm, time } = workerData as PoolThread;
 
 /** The same time in every thread of a process. */
-const clock: Clock = { ...systemClock, now: () => Number(process.hrtime.bigint()) / 1e6 };
+const clock: Clock =
+  time === null
+    ? { ...systemClock, now: () => Number(process.hrtime.bigint()) / 1e6 }
+    : { now: () => time[0] as number, wall: () => time[0] as number, every: () => () => {} };
 const wheel = new TimerWheel(clock);
 const shared = SharedMemory.attach(handle, thread);
 const resolver = new Resolver({ servers: [], minTtl: 1000, maxTtl: 300_000 }, wheel, {});

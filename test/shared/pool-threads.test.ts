@@ -9,6 +9,8 @@ import { CountingServer, type EngineThread, startThreads } from './pool-threads.
 t.setTimeout(120_000);
 
 const NEVER = (): number => Number.POSITIVE_INFINITY;
+/** Requests that wait for a connection, in a test of their order. */
+const IN_LINE = 24;
 
 const endedOf = (threads: readonly EngineThread[]): number =>
   threads.reduce((sum, { ended }) => sum + ended.length, 0);
@@ -82,6 +84,40 @@ t.test('the line moves within 10 ms of a release, in whatever thread its first r
   const [delay, hop] = [median(delays), median(hops)];
   t.ok(delay < 10 + 4 * hop, `median ${delay} ms, and ${hop} ms for a message`);
 });
+
+t.test(
+  '8 connections of 4 threads: at each release the line moves in order, and waits for no timer',
+  async (t) => {
+    const server = await CountingServer.start(t);
+    server.delay = NEVER;
+    // A clock that the test alone moves: what waited for a timer would wait for ever.
+    const time = new Float64Array(new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT));
+    time[0] = 1000;
+    const { threads, row } = await startThreads(t, 4, [server], { limits: { maxConnections: 8 }, time });
+    const random = seeded(5);
+    const one = (): EngineThread => threads[Math.floor(random() * 4)] as EngineThread;
+    for (let asked = 0; asked < 8; asked++) {
+      one().tell({ what: 'ask', count: 1, path: `/first-${asked}-` });
+      await until(() => server.held === asked + 1);
+    }
+    const line: string[] = [];
+    for (let place = 0; place < IN_LINE; place++) {
+      one().tell({ what: 'ask', count: 1, path: `/${place}-` });
+      line.push(`/${place}-0`);
+      await until(() => row.inLine === line.length);
+      // Each has waited half as long again as the next one, at the least 10 ms more: beyond what is taken for the same time.
+      time[0] += 10 * 1.5 ** (IN_LINE - place);
+    }
+    for (let served = 1; served <= IN_LINE; served++) {
+      // The oldest request on one of 8 connections, of whatever thread.
+      server.answer();
+      await until(() => server.paths.length === 8 + served);
+      t.equal(server.paths.at(-1), line[served - 1]);
+    }
+    t.equal(server.mostOpen, 8);
+    t.equal(row.inLine, 0);
+  },
+);
 
 t.test('a request in line is served in turn while another thread never runs out of requests', async (t) => {
   const server = await CountingServer.start(t);

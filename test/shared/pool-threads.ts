@@ -119,7 +119,11 @@ export async function startThreads(
   t: Test,
   count: number,
   servers: readonly CountingServer[],
-  { limits = {}, algorithm = 'round_robin' }: Partial<Pick<PoolThread, 'limits' | 'algorithm'>>,
+  {
+    limits = {},
+    algorithm = 'round_robin',
+    time = null,
+  }: Partial<Pick<PoolThread, 'limits' | 'algorithm' | 'time'>>,
 ) {
   const shared = SharedMemory.create(count + 1);
   const slots = servers.map(() => shared.servers.claim());
@@ -130,6 +134,7 @@ export async function startThreads(
       servers: servers.map(({ address }, index) => ({ address, slot: slots[index] as number })),
       limits,
       algorithm,
+      time,
     });
   const threads = await Promise.all(Array.from({ length: count }, (_, index) => start(index + 1)));
   const rows = slots.map((slot) => shared.servers.row(slot));
