@@ -129,8 +129,7 @@ t.test(
     t.equal(field(server.heads[0] as string, 'tracestate'), 'foo=1,bar=2');
     t.equal(server.heads[0]?.match(/^traceparent:/gim)?.length, 1);
     t.equal(server.heads[0]?.match(/^tracestate:/gim)?.length, 1);
-    t.equal(seen.requests[0]?.traceId, TRACE);
-    t.equal(seen.requests[0]?.spanId, of.spanId);
+    t.match(await seen.request(1), { traceId: TRACE, spanId: of.spanId });
     client.send(get('/', `traceparent: 00-${TRACE}-${SPAN}-00`));
     await client.response();
     t.match(
@@ -260,6 +259,7 @@ t.test('a trace that is not recorded costs no span, and the server is told', asy
     client.send(get('/'));
     await client.response();
   }
+  await seen.request(3);
   const lines = server.heads.map((head) => field(head, 'traceparent') ?? '');
   t.equal(new Set(lines.map((line) => line.slice(3, 35))).size, 3);
   for (const [index, line] of lines.entries()) {
@@ -304,6 +304,7 @@ t.test('without tracing both fields pass as they came', async (t) => {
   client.send(get('/'));
   await client.response();
   t.notMatch(server.heads[1], /trace/i);
+  await seen.request(2);
   t.same(
     seen.requests.map(({ traceId, spanId }) => [traceId, spanId]),
     [
@@ -327,7 +328,7 @@ t.test('rules know the trace, and have the last word about its fields', async (t
   const client = await connect();
   client.send(get('/'));
   const response = await client.response();
-  const { traceId, spanId } = seen.requests[0] as { traceId: string; spanId: string };
+  const { traceId, spanId } = await seen.request(1);
   t.equal(field(server.heads[0] as string, 'x-trace'), `${traceId}/${spanId}`);
   t.equal(field(server.heads[0] as string, 'traceparent'), null);
   t.match(JSON.stringify(response), traceId);
