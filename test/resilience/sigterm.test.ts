@@ -12,6 +12,8 @@ import { until } from '../support/loop-ticks.js';
 import { SWITCHED_WORKERS } from '../support/thread-switch.js';
 import { Load } from './load.js';
 
+t.setTimeout(120_000);
+
 /** By hand for longer: `node dist/test/resilience/sigterm.test.js --cycles 200`. */
 const { values } = parseArgs({ options: { cycles: { type: 'string', default: '3' } }, strict: false });
 const CYCLES = Number(values.cycles);
