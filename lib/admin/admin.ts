@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import type { Address } from '../base/address.js';
 import type { Observer } from '../base/observer.js';
-import { inSlices } from '../base/slices.js';
+import { inShortSlices } from '../base/slices.js';
 import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { AdminConfig } from '../config/types.js';
 import { SAMPLE_MS } from '../control/status/histories.js';
@@ -165,7 +165,7 @@ export class Admin {
     this.#isSampling = true;
     try {
       await subject.collectFigures();
-      await inSlices(subject.views.sampleSteps());
+      await inShortSlices(subject.views.sampleSteps());
     } catch (error) {
       this.#services?.report(error);
     }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { inSlices } from '../base/slices.js';
+import { inShortSlices } from '../base/slices.js';
 import type { StatusView } from '../control/status/status-views.js';
 import { SECTIONS, type Section, type View, type ViewQuery } from '../control/status/view.js';
 import type { AdminTarget } from './admin-target.js';
@@ -60,7 +60,7 @@ export class ViewApi {
     const eventsSince = wholeIn(query, 'events');
     const viewer = this.#viewerOf(since);
     await this.#subject.collectFigures();
-    const now = await inSlices(viewer.view.readSteps(asked));
+    const now = await inShortSlices(viewer.view.readSteps(asked));
     const before = since === versionOf(viewer) ? viewer.seen : null;
     viewer.seen = now;
     viewer.number++;

@@ -8,6 +8,8 @@ export type Steps<T> = Generator<void, T, void>;
 
 /** How long the event loop is held at a time, in ms: short enough for small requests. */
 const SLICE_MS = 2;
+/** The same for what is done again and again, where each time delays requests. */
+const SHORT_SLICE_MS = 1;
 
 /** Runs all steps without a pause. */
 export function atOnce<T>(steps: Steps<T>): T {
@@ -21,8 +23,17 @@ export function atOnce<T>(steps: Steps<T>): T {
  * Takes the steps in slices of 2 ms, one for each tick of the event loop. Rejects with what a step throws. `check` is
  * called after each rest: what it throws is thrown in the steps, so that they can give back what they hold.
  */
-export async function inSlices<T>(steps: Steps<T>, check?: () => void): Promise<T> {
-  const slice = new Slice();
+export function inSlices<T>(steps: Steps<T>, check?: () => void): Promise<T> {
+  return inSlicesOf(SLICE_MS, steps, check);
+}
+
+/** Takes the steps in slices of 1 ms: for what happens every second. */
+export function inShortSlices<T>(steps: Steps<T>): Promise<T> {
+  return inSlicesOf(SHORT_SLICE_MS, steps);
+}
+
+async function inSlicesOf<T>(ms: number, steps: Steps<T>, check?: () => void): Promise<T> {
+  const slice = new Slice(ms);
   let step = steps.next();
   while (step.done !== true) {
     if (slice.isOver) {

@@ -31,12 +31,19 @@ async function load(port: number, ms: number): Promise<number[]> {
   return took;
 }
 
-/** Looks as the page does, every second. */
-function look(url: string): () => { readonly updates: number; readonly bytes: number } {
+/** What the looking thread has had by now. */
+interface Seen {
+  readonly updates: number;
+  /** Bytes of an update, on average. */
+  readonly bytes: number;
+}
+
+/** Looks as the page does, every second, and reports what it has seen. In a thread of its own, as a browser would. */
+function look(url: string): void {
   let since = '';
   let updates = 0;
   let bytes = 0;
-  const timer = setInterval(() => {
+  setInterval(() => {
     get(`${url}api/view?since=${since}&traffic=${Date.now() - 1500}`, (response) => {
       const pieces: Buffer[] = [];
       response.on('data', (piece: Buffer) => pieces.push(piece));
@@ -44,12 +51,23 @@ function look(url: string): () => { readonly updates: number; readonly bytes: nu
         const body = Buffer.concat(pieces);
         since = (JSON.parse(body.toString()) as { version: string }).version;
         if (updates++ > 0) bytes += body.length;
+        const seen: Seen = { updates, bytes: Math.round(bytes / Math.max(1, updates - 1)) };
+        parentPort?.postMessage(seen);
       });
     });
   }, 1000);
-  return () => {
-    clearInterval(timer);
-    return { updates, bytes: Math.round(bytes / Math.max(1, updates - 1)) };
+}
+
+/** Opens the page. The function that it returns closes it, and returns what was seen. */
+function openPage(url: string): () => Promise<Seen> {
+  const worker = new Worker(new URL(import.meta.url), { workerData: { url } });
+  let seen: Seen = { updates: 0, bytes: 0 };
+  worker.on('message', (latest: Seen) => {
+    seen = latest;
+  });
+  return async () => {
+    await worker.terminate();
+    return seen;
   };
 }
 
@@ -70,11 +88,11 @@ async function main(): Promise<void> {
     });
   await run();
   for (let round = 0; round < rounds; round++) {
-    const stop = round % 2 === 1 ? look(site.url) : null;
+    const close = round % 2 === 1 ? openPage(site.url) : null;
     const before = processorTime();
     const took = await run();
-    const seen = stop?.();
     const spent = (processorTime() - before) / took.length;
+    const seen = await close?.();
     const page = seen === undefined ? 'no page' : `page open, ${seen.updates} updates of ${seen.bytes} bytes`;
     const [p50, p99, p999] = [0.5, 0.99, 0.999].map((share) => percentile(took, share).toFixed(2));
     process.stdout.write(
@@ -85,6 +103,7 @@ async function main(): Promise<void> {
 }
 
 if (isMainThread) await main();
+else if ('url' in workerData) look((workerData as { readonly url: string }).url);
 else {
   const { port, ms } = workerData as { readonly port: number; readonly ms: number };
   parentPort?.postMessage(await load(port, ms));
