@@ -11,6 +11,8 @@ BIN := ./node_modules/.bin
 # Written by npm itself at the end of an install: as new as the lock file, nothing has to be installed.
 INSTALLED := node_modules/.package-lock.json
 TESTS := node dist/test/main.js
+# Made of the schema by ajv, which takes too long for each start.
+SCHEMA_CHECK := dist/lib/config/schema-check.cjs
 
 ##@ First steps
 setup: build ## install what is needed and build
@@ -20,6 +22,7 @@ demo: build ## start it with three demo servers, on port 8080 (PORT=)
 ##@ Work
 build: $(INSTALLED) prune ## compile what has changed
 	@$(BIN)/tsc -p tsconfig.json
+	@$(MAKE) --no-print-directory -s $(SCHEMA_CHECK)
 check: build ## types, format, lint; lists files over 500 lines, which may hold a second noun
 	@$(BIN)/biome check .
 	@$(BIN)/eslint .
@@ -68,6 +71,9 @@ down: ## stop them
 $(INSTALLED): package.json package-lock.json
 	npm ci --ignore-scripts
 	@touch $@
+
+$(SCHEMA_CHECK): lib/config/schema.json lib/config/schema-check.ts package-lock.json packaging/add-schema-check.mjs
+	@node packaging/add-schema-check.mjs
 
 # A test whose source is gone would still run: what was compiled from nothing goes too.
 prune:

@@ -28,6 +28,7 @@ export function sourceTime() {
 export async function layOut(folder) {
   if (!existsSync(join(ROOT, 'dist/lib/cli/main.js'))) throw new Error('not built yet, run: make build');
   await import('./npm/add-llhttp.mjs');
+  await import('./add-schema-check.mjs');
   rmSync(folder, { recursive: true, force: true });
   const { files } = manifest();
   for (const path of new Set([...ALWAYS, ...files.filter((name) => !name.startsWith('!'))])) copyOwn(path, folder);

@@ -30,11 +30,14 @@ export interface RootSchema extends Schema {
 /** The file lies in `lib/config/` of the package; this module runs from `dist/lib/config/`. */
 const schemaFile = new URL('../../../lib/config/schema.json', import.meta.url);
 
+/** As it is in the file. */
+export const schemaText = readFileSync(schemaFile, 'utf8');
+
 /**
  * The one source of the settings: what may be written, the defaults, the reference page, and the types in `settings.ts`
  * (`make types`).
  */
-export const schema = JSON.parse(readFileSync(schemaFile, 'utf8')) as RootSchema;
+export const schema = JSON.parse(schemaText) as RootSchema;
 
 /** The name of the definition that a schema refers to. */
 export function refName({ $ref = '' }: Schema): string {

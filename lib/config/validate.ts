@@ -1,36 +1,14 @@
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { isRecord } from '../base/json.js';
 import { suggest } from '../base/nearest.js';
 import { adviseUnit } from '../base/units.js';
 import type { Finding } from './problems.js';
 import { type Schema, schema } from './schema.js';
+import { type SchemaError, schemaCheck } from './schema-check.js';
 import type { Path } from './tree.js';
-
-/**
- * Compiled on first use. It is used once per load, so compiling fast matters more than fast code: without inlining,
- * optimising and checking the schema itself (a test does that) it takes 72 ms of CPU instead of 150.
- */
-let check: ValidateFunction | undefined;
-
-function compileSchema(): ValidateFunction {
-  const ajv = new Ajv({
-    allErrors: true,
-    verbose: true,
-    messages: false,
-    allowUnionTypes: true,
-    validateSchema: false,
-    meta: false,
-    inlineRefs: false,
-    code: { optimize: false },
-  });
-  ajv.addKeyword('expected');
-  ajv.addKeyword('since');
-  return ajv.compile(schema);
-}
 
 /** All problems that the schema finds in a document, one finding each. */
 export function validate(value: unknown): Finding[] {
-  check ??= compileSchema();
+  const check = schemaCheck();
   if (check(value)) return [];
   const findings = new Map<string, Finding>();
   for (const error of check.errors ?? []) {
@@ -60,7 +38,7 @@ export function prune(document: unknown, findings: readonly Finding[]): unknown 
 
 type Container = Record<string | number, unknown>;
 
-function describe(error: ErrorObject, document: unknown): Finding {
+function describe(error: SchemaError, document: unknown): Finding {
   const path = toPath(error.instancePath, document);
   const { expected = '', properties = {} } = error.parentSchema as Schema;
   switch (error.keyword) {
@@ -141,7 +119,7 @@ function resolve(property: Schema | undefined): Schema | undefined {
   return resolve(schema.definitions[property.$ref.replace('#/definitions/', '')]);
 }
 
-function adviseValue(error: ErrorObject): string {
+function adviseValue(error: SchemaError): string {
   const [hole, ...others] = isRecord(error.data) ? Object.entries(error.data) : [];
   if (hole && others.length === 0 && hole[1] === null) return `Put it in quotes: "{${hole[0]}}".`;
   if (/\bduration\b/.test((error.parentSchema as Schema).expected ?? '')) return adviseUnit(error.data);

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import { Ajv } from 'ajv';
 import t from 'tap';
 import { createConfig } from '../../lib/config/config.js';
 import { camelKey, snakeKey } from '../../lib/config/key-names.js';
+import { checkIn, schemaCheck, writtenText } from '../../lib/config/schema-check.js';
 import type { Settings, StickySettings } from '../../lib/config/settings.js';
 import { validate } from '../../lib/config/validate.js';
 import { settingsTypes } from '../docs/settings-types.js';
@@ -56,6 +58,30 @@ t.test('the schema is one of draft-07', async (t) => {
   ajv.addKeyword('since');
   t.ok(ajv.validateSchema(schema), JSON.stringify(ajv.errors));
   t.equal(ajv.compile(schema)({}), true);
+});
+
+t.test('the check beside the code is the one that ajv makes of the schema', async (t) => {
+  const beside = new URL('../../lib/config/schema-check.cjs', import.meta.url);
+  t.ok(readFileSync(beside, 'utf8') === writtenText(), 'run: make build');
+});
+
+t.test('without a written check, or with one of another schema, ajv makes it', async (t) => {
+  const folder = t.testdir({
+    'other.cjs': "module.exports = () => true; module.exports.schemaHash = '0';",
+  });
+  const wrong = { listen: {}, nonsense: 1, servers: [{ address: 'a:1', weight: 'heavy' }], hosts: [] };
+  const errorsOf = (check: ReturnType<typeof schemaCheck>): readonly unknown[] => {
+    t.equal(check(wrong), false);
+    return (check.errors ?? []).map(({ keyword, instancePath, parentSchema }) => [
+      keyword,
+      instancePath,
+      parentSchema?.expected,
+    ]);
+  };
+  const errors = errorsOf(schemaCheck());
+  t.ok(errors.length >= 3, JSON.stringify(errors));
+  for (const name of ['missing.cjs', 'other.cjs'])
+    t.same(errorsOf(checkIn(pathToFileURL(`${folder}/${name}`))), errors, name);
 });
 
 t.test('every property has a description and an example', async (t) => {

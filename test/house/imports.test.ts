@@ -42,7 +42,7 @@ const DOORS: { readonly [dependency: string]: readonly string[] } = {
   '@peculiar/asn1-x509': ['tls/ocsp.ts'],
   '@peculiar/x509': ['tls/self-signed.ts', 'tls/local-authority-issuer.ts'],
   'acme-client': ['tls/acme-authority.ts'],
-  ajv: ['config/validate.ts'],
+  ajv: ['config/schema-check.ts'],
   chalk: ['cli/paint.ts'],
   ioredis: ['fleet/redis-client.ts'],
   'ipaddr.js': ['config/network.ts'],
