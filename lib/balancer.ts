@@ -136,6 +136,7 @@ class RunningBalancer implements Balancer {
       isAlone: workers.count === 1,
       sources: { metrics: this.#telemetry.metrics, live: () => this.figureSteps(), ...options.counts },
       collect: () => this.collectFigures(),
+      settled: () => this.#engine.settled(),
     });
     const seed = config.shared === null ? undefined : fleetSeed(config.shared);
     const shared = SharedMemory.create(workers.count > 1 ? workers.count + 1 : 1, seed);

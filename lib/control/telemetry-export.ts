@@ -7,7 +7,7 @@ import type { LiveExports } from '../observe/otlp/export-families.js';
 import type { ExportHealth } from '../observe/otlp/export-health.js';
 import { MetricExport } from '../observe/otlp/metric-export.js';
 import { type SpanCounts, SpanExport } from '../observe/otlp/span-export.js';
-import { type SpanBlock, SpanWriter } from '../observe/otlp/span-writer.js';
+import { keyOf, type SpanBlock, SpanWriter } from '../observe/otlp/span-writer.js';
 
 /** What is counted outside of a balancer. */
 export type OuterCounts = Pick<ExpositionDeps, 'droppedLines' | 'droppedEvents'>;
@@ -17,6 +17,8 @@ export interface TelemetryExportDeps {
   readonly observer: ObserverList;
   /** This thread serves requests. */
   readonly isAlone: boolean;
+  /** Resolves when all threads go by the configuration in force, and what they had written before has come. */
+  readonly settled: () => Promise<void>;
   readonly sources: ExpositionDeps;
   /** Has other threads report what they have counted; null: there are none. */
   readonly collect: () => Promise<void> | null;
@@ -35,38 +37,39 @@ export class TelemetryExport {
   constructor(deps: TelemetryExportDeps) {
     this.#deps = deps;
     this.#since = deps.clock.wall();
-    this.#writer = new SpanWriter(deps.clock, (block) => this.take(block));
+    this.#writer = new SpanWriter(deps.clock, (block) => this.take(block, this.#traces.wanted));
   }
 
   /** What was sent since the start, whatever the configuration was. */
   get figures(): LiveExports {
     return {
       spans: this.spans,
-      waiting: this.#traces.now?.waiting ?? 0,
+      waiting: this.#traces.open.reduce((sum, { waiting }) => sum + waiting, 0),
       requests: [this.#traces, this.#metrics].flatMap((one) => one.requests),
     };
   }
 
-  /** Spans of this thread or of another one. */
-  take(block: SpanBlock): void {
-    if (this.#traces.now === null) this.spans.dropped += block.spans;
-    else this.#traces.now.take(block);
+  /** Spans of this thread or of another one; `tracing`: the settings that its configuration had (`keyOf`). */
+  take(block: SpanBlock, tracing: string): void {
+    const taker = this.#traces.takerOf(tracing);
+    if (taker === null) this.spans.dropped += block.spans;
+    else taker.take(block);
   }
 
   applyConfig({ tracing, metrics }: Config): void {
-    const { clock, observer, isAlone, sources, collect } = this.#deps;
+    const { clock, observer, isAlone, settled, sources, collect } = this.#deps;
     const userAgent = `lb/${VERSION}`;
     if (this.#traces.differs(tracing)) {
       this.#writer.flush();
       const counts = this.spans;
       const make = { clock, observer, userAgent, counts };
-      this.#traces.replace(tracing, tracing && new SpanExport(tracing, make));
+      this.#traces.replace(tracing, tracing && new SpanExport(tracing, make), isAlone ? null : settled());
       observer.removeReader(this.#writer);
       if (tracing !== null && isAlone) observer.addReader(this.#writer);
     }
     if (this.#metrics.differs(metrics)) {
       const make = { clock, observer, userAgent, sources, collect, since: this.#since };
-      this.#metrics.replace(metrics, metrics && new MetricExport(metrics, make));
+      this.#metrics.replace(metrics, metrics && new MetricExport(metrics, make), null);
     }
   }
 
@@ -88,47 +91,85 @@ export class TelemetryExport {
 
 /** The export of one signal that the configuration in force wants, and what became of those before. */
 class CurrentExport<T extends { readonly health: ExportHealth; close(): Promise<void> }> {
-  now: T | null = null;
   readonly #signal: 'traces' | 'metrics';
-  #wanted = 'null';
-  /** Those that have ended. */
-  readonly #ended = { ok: 0, failed: 0 };
+  #now: T | null = null;
+  /** The settings of `now` (`keyOf`). */
+  wanted = keyOf(null);
+  /** Those of an earlier configuration that other threads have still something for, by their settings. */
+  readonly #former = new Map<string, T>();
   /** Those that send what is left. */
-  readonly #ending = new Set<Promise<void>>();
+  readonly #ending = new Map<T, Promise<void>>();
+  /** Requests of those that have ended. */
+  readonly #ended = { ok: 0, failed: 0 };
 
   constructor(signal: 'traces' | 'metrics') {
     this.#signal = signal;
   }
 
   differs(config: object | null): boolean {
-    return JSON.stringify(config) !== this.#wanted;
+    return keyOf(config) !== this.wanted;
   }
 
-  replace(config: object | null, next: T | null): void {
-    void this.end();
-    this.#wanted = JSON.stringify(config);
-    this.now = next;
+  /** Who takes what was written under these settings. */
+  takerOf(settings: string): T | null {
+    return settings === this.wanted ? this.#now : (this.#former.get(settings) ?? this.#now);
+  }
+
+  /** `rest`: settled when all has come that the former one is to send; null: it has. */
+  replace(config: object | null, next: T | null, rest: Promise<void> | null): void {
+    const [former, settings] = [this.#now, this.wanted];
+    this.#now = next;
+    this.wanted = keyOf(config);
+    if (former === null) return;
+    if (rest === null) {
+      void this.#end(former);
+      return;
+    }
+    const earlier = this.#former.get(settings);
+    if (earlier !== undefined) void this.#end(earlier);
+    this.#former.set(settings, former);
+    const end = (): void => {
+      if (this.#former.get(settings) !== former) return;
+      this.#former.delete(settings);
+      void this.#end(former);
+    };
+    void rest.then(end, end);
+  }
+
+  /** All that have not ended. */
+  get open(): readonly T[] {
+    const now = this.#now === null ? [] : [this.#now];
+    return [...now, ...this.#former.values(), ...this.#ending.keys()];
   }
 
   /** Requests to the collector; empty before there was one. */
   get requests(): LiveExports['requests'] {
-    const { ok, failed } = this.now?.health.requests ?? { ok: 0, failed: 0 };
-    const all = { ok: this.#ended.ok + ok, failed: this.#ended.failed + failed };
-    return this.now === null && all.ok + all.failed === 0 ? [] : [{ signal: this.#signal, ...all }];
+    const all = { ...this.#ended };
+    for (const { health } of this.open) {
+      all.ok += health.requests.ok;
+      all.failed += health.requests.failed;
+    }
+    return this.#now === null && all.ok + all.failed === 0 ? [] : [{ signal: this.#signal, ...all }];
   }
 
+  /** Resolves when all have sent what is left. */
   async end(): Promise<void> {
-    const { now } = this;
-    this.now = null;
-    this.#wanted = 'null';
-    if (now !== null) {
-      const ended = now.close().then(() => {
-        this.#ending.delete(ended);
-        this.#ended.ok += now.health.requests.ok;
-        this.#ended.failed += now.health.requests.failed;
-      });
-      this.#ending.add(ended);
-    }
-    await Promise.all(this.#ending);
+    const now = this.#now === null ? [] : [this.#now];
+    const left = [...now, ...this.#former.values()];
+    this.#now = null;
+    this.wanted = keyOf(null);
+    this.#former.clear();
+    for (const one of left) void this.#end(one);
+    await Promise.all(this.#ending.values());
+  }
+
+  #end(one: T): Promise<void> {
+    const ended = one.close().then(() => {
+      this.#ending.delete(one);
+      this.#ended.ok += one.health.requests.ok;
+      this.#ended.failed += one.health.requests.failed;
+    });
+    this.#ending.set(one, ended);
+    return ended;
   }
 }

@@ -137,6 +137,7 @@ export class EngineThread {
     for (const news of this.#start.certificates.news) this.#certificates.take(news);
     this.#figures.watch(this.#engine);
     this.#figures.measure(config.measuredPaths);
+    this.#figures.trace(config.tracing);
     this.#port.on('message', (command: Command) => {
       if (command.what === 'alive') {
         void this.#answer(command);
@@ -344,6 +345,7 @@ export class EngineThread {
     this.#certificates.install(tables);
     this.#engine.install(prepared.snapshot);
     this.#figures.measure(prepared.snapshot.config.measuredPaths);
+    this.#figures.trace(prepared.snapshot.config.tracing);
     this.#preparation = null;
     inLaterSlices(this.#afterInstall(prepared.snapshot, old, left));
   }

@@ -46,8 +46,8 @@ export type Report =
   | { readonly kind: 'blocks'; readonly blocks: readonly FilledBlock[] }
   /** A line that is longer than a block. */
   | { readonly kind: 'line'; readonly bytes: Uint8Array }
-  /** Spans of recorded traces. */
-  | { readonly kind: 'spans'; readonly block: SpanBlock }
+  /** Spans of recorded traces; `tracing`: the settings that the thread went by (`keyOf`). */
+  | { readonly kind: 'spans'; readonly block: SpanBlock; readonly tracing: string }
   /** Records, lines and spans that were not posted, because too many wait. */
   | {
       readonly kind: 'dropped';

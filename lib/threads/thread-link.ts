@@ -25,7 +25,7 @@ export interface LinkOwner {
   onRecords(batch: RecordBatch): void;
   /** The bytes are valid during the call. */
   onLines(lines: Buffer, count: number): void;
-  onSpans(block: SpanBlock): void;
+  onSpans(block: SpanBlock, tracing: string): void;
   onDropped(records: number, lines: number, spans: number): void;
   onEvent(event: BalancerEvent, thread: number): void;
   onSummary(summary: RequestSummary, thread: number): void;
@@ -95,7 +95,7 @@ export class ThreadLink {
         this.#credit.giveBack(report.bytes.length);
         break;
       case 'spans':
-        this.#owner.onSpans(report.block);
+        this.#owner.onSpans(report.block, report.tracing);
         this.#credit.giveBack(report.block.bytes.length);
         break;
       case 'dropped':

@@ -3,12 +3,12 @@ import { NumberWriter } from '../base/number-stream.js';
 import type { BalancerEvent, Observer, RequestRecord } from '../base/observer.js';
 import { atOnce, Slice, type Steps } from '../base/slices.js';
 import type { Clock } from '../base/timer-wheel.js';
-import type { MeasuredPath } from '../config/types.js';
+import type { MeasuredPath, TracingConfig } from '../config/types.js';
 import { type HoldReport, takeHolds } from '../exchange/hold-counts.js';
 import { takeRefusals } from '../firewall/verdict.js';
 import { Failures } from '../observe/failures.js';
 import type { Names } from '../observe/metrics.js';
-import { SpanWriter } from '../observe/otlp/span-writer.js';
+import { keyOf, SpanWriter } from '../observe/otlp/span-writer.js';
 import { Credit } from './credit.js';
 import { EngineTally, NO_GAUGES, type ReportedEngine } from './engine-tally.js';
 import type { GuardReport } from './guard-sums.js';
@@ -38,6 +38,8 @@ export class ThreadReporter implements Observer {
   readonly #failures = new Failures();
   readonly #forwarder: RequestForwarder;
   readonly #spans: SpanWriter;
+  /** The settings that spans are written under. */
+  #tracing = keyOf(null);
   readonly #load: ThreadLoad;
   readonly #numbers = new NumberWriter();
   readonly #servers = new ServerTally();
@@ -64,7 +66,9 @@ export class ThreadReporter implements Observer {
     port.on('message', (order: ReportOrder) => this.#obey(order));
     const credit = new Credit(start.credit);
     this.#spans = new SpanWriter(clock, (block) => {
-      if (credit.take(block.bytes.length)) port.postMessage({ kind: 'spans', block }, [block.bytes.buffer]);
+      const tracing = this.#tracing;
+      if (credit.take(block.bytes.length))
+        port.postMessage({ kind: 'spans', block, tracing }, [block.bytes.buffer]);
       else port.postMessage({ kind: 'dropped', records: 0, lines: 0, spans: block.spans });
     });
     // It is the engine that keeps the thread running.
@@ -95,6 +99,14 @@ export class ThreadReporter implements Observer {
 
   event(event: BalancerEvent): void {
     if (isOfEngine(event)) this.#port.postMessage({ kind: 'event', event });
+  }
+
+  /** Goes by these settings from now on; spans that were written under others are passed on. */
+  trace(tracing: TracingConfig | null): void {
+    const key = keyOf(tracing);
+    if (key === this.#tracing) return;
+    this.#spans.flush();
+    this.#tracing = key;
   }
 
   /** From now on requests are counted by these paths too. */

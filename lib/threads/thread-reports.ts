@@ -37,7 +37,8 @@ export interface ThreadReportsDeps {
 }
 
 export interface SpanTaker {
-  take(block: SpanBlock): void;
+  /** `tracing`: the settings that they were written under (`keyOf`). */
+  take(block: SpanBlock, tracing: string): void;
   readonly spans: { dropped: number };
 }
 
@@ -204,8 +205,8 @@ export class ThreadReports implements LinkOwner {
     this.#observer.linesSettled(lines, count);
   }
 
-  onSpans(block: SpanBlock): void {
-    this.#spans.take(block);
+  onSpans(block: SpanBlock, tracing: string): void {
+    this.#spans.take(block, tracing);
   }
 
   onDropped(records: number, lines: number, spans: number): void {

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap';
+import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import { type CollectorAnswer, FakeCollector, type ReceivedSpan } from '../support/collector.js';
 import { nothingIsLeft } from '../support/leaks.js';
@@ -358,7 +359,6 @@ t.test('a stop sends what waits, and waits a second at most for a collector that
 });
 
 t.test('a reload begins and ends tracing, and loses no span', async (t) => {
-  const { createConfig } = await import('../../lib/config/config.js');
   const server = await keeping(t);
   const { connect, balancer, collector } = await started(
     t,
@@ -377,6 +377,33 @@ t.test('a reload begins and ends tracing, and loses no span', async (t) => {
   t.equal(field(server.heads[1] as string, 'traceparent'), null);
   t.equal(collector.spans.length, 2);
 });
+
+t.test(
+  'a reload to another collector sends it what comes then, and the first one what came before',
+  async (t) => {
+    const server = await keeping(t);
+    const { connect, balancer, collector } = await started(
+      t,
+      { interval: '1h' },
+      { servers: [server.address] },
+    );
+    const next = await FakeCollector.start(t);
+    const client = await connect();
+    client.send(get('/before'));
+    await client.response();
+    const tracing = { otlp: next.url, sample: '100%', interval: '1h' };
+    const settings = { listen: '127.0.0.1:0', health_check: false, servers: [server.address], tracing };
+    await balancer.reload(createConfig(settings));
+    client.send(get('/after'));
+    await client.response();
+    balancer.stop();
+    await balancer.ended;
+    const paths = (spans: readonly ReceivedSpan[]): unknown[] =>
+      byKind(spans, SERVER).map(({ attributes }) => attributes['url.path']);
+    t.same(paths(collector.spans), ['/before']);
+    t.same(paths(next.spans), ['/after']);
+  },
+);
 
 t.test('several threads send their spans through one queue', THREADS, async (t) => {
   const server = await keeping(t);

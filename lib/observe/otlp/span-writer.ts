@@ -25,6 +25,11 @@ export interface SpanBlock {
   readonly spans: number;
 }
 
+/** Settings of `tracing` as a text: two configurations trace alike when it is the same. */
+export function keyOf(tracing: object | null): string {
+  return JSON.stringify(tracing);
+}
+
 /** Bytes of a block: the spans of about 40 requests. */
 const BLOCK_BYTES = 64 * 1024;
 /** Spans are passed on at most this long after the first of them, in ms. */
