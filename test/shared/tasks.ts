@@ -8,6 +8,9 @@ import type { BucketTerms } from '../../lib/shared/rate-buckets.js';
 import { SharedMemory } from '../../lib/shared/shared-memory.js';
 import type { Given } from './crowd.js';
 
+/** The longest that a thread waits for another, ms. */
+const LONGEST_MS = 30_000;
+
 /** `100 per 1s, burst 10`. */
 export const TERMS: BucketTerms = { interval: 10, depth: 100 };
 
@@ -87,17 +90,25 @@ export const TASKS = {
     }
     return led;
   },
-  /** Waits until a client is banned, then until it is not; tells both times. */
-  watchBan(shared: SharedMemory, { from }: { from: number }): [bannedAt: number, liftedAt: number] {
+  /**
+   * Looks until a client is banned, counts itself in `seen`, and looks until it is banned no more. Returns when the last look
+   * without a ban began, and the last one with a ban after that; 0 for none.
+   */
+  watchBan(shared: SharedMemory, { seen }: { seen: SharedArrayBuffer }): [notYet: number, still: number] {
     const hash = hashOf(shared);
     const { bans } = shared.clients;
-    const until = (wanted: boolean): number => {
-      for (;;) {
-        const now = monotonic();
-        if (bans.isBanned(hash.ofClient(OFFENDER), now) === wanted || now > from + 10_000) return now;
+    const lastUnless = (wanted: boolean): number => {
+      let last = 0;
+      const end = monotonic() + LONGEST_MS;
+      for (let now = monotonic(); now < end; now = monotonic()) {
+        if (bans.isBanned(hash.ofClient(OFFENDER), now) === wanted) return last;
+        last = now;
       }
+      throw new Error(`it was not ${wanted ? 'banned' : 'lifted'} in time`);
     };
-    return [until(true), until(false)];
+    const notYet = lastUnless(true);
+    Atomics.add(new Int32Array(seen), 0, 1);
+    return [notYet, lastUnless(false)];
   },
   /** Uses every table, for ever. */
   useAll(shared: SharedMemory, { clients }: { clients: number }): void {
