@@ -130,7 +130,7 @@ t.test('an address that is none of a server is refused with what to write', asyn
   );
   t.match(
     one('{ address: "unix:/run/a.sock", tls: true }'),
-    /a Unix socket has no name .* server_name: api\.internal/,
+    /a Unix socket has no host name .* server_name: api\.internal/,
   );
   t.match(one('"https://localhost:0"'), /A server needs a host and a port of its own/);
 });
