@@ -5,10 +5,11 @@ import { delimiter, dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ownNetwork, withLoopback } from './support/own-network.js';
 import { type Counts, type FileOutcome, runTestFile } from './support/test-file.js';
-import { testFiles, unknownWords } from './support/test-files.js';
+import { processesOf, testFiles, unknownWords } from './support/test-files.js';
 
 /**
- * Runs the test files, each in a process of its own, some at a time. `LB_TEST_SET` is `quick` or `slow` (`support/test-files`);
+ * Runs the test files, each in a process of its own or with others that test functions alone (`TOGETHER` in `support/test-files`), some
+ * processes at a time. `LB_TEST_SET` is `quick` or `slow` (`support/test-files`);
  * `LB_TESTS` picks from both those whose path below `test/` has one of its words in it. `LB_NODE` is the Node that they run on, and that
  * they start programs with; without it that is the Node that runs this.
  *
@@ -54,25 +55,29 @@ for (const word of unknownWords(all, wanted))
   failBeforeAll(`no test file has ${JSON.stringify(word)} in its path`);
 if (process.env.LB_NODE) print(`# Node ${node.version}`);
 
-const queue = node.version === '' ? [] : [...files];
+const queue = node.version === '' ? [] : processesOf(files);
 await Promise.all(Array.from({ length: JOBS }, runQueue));
 summarize();
 if (total.fail > 0) process.exitCode = 1;
 
 async function runQueue(): Promise<void> {
-  for (let name = queue.shift(); name !== undefined; name = queue.shift())
-    report(name, await runTestFile(commandOf(name), TIMEOUT_MS));
+  for (let names = queue.shift(); names !== undefined; names = queue.shift())
+    report(names, await runTestFile(commandOf(names), TIMEOUT_MS));
 }
 
-function commandOf(name: string): string[] {
+function commandOf([name = '', ...others]: readonly string[]): string[] {
   // A `node` that a test finds by its name, as a shebang does, is the same one.
   const path = [dirname(node.path), process.env.PATH ?? ''].join(delimiter);
-  const command = ['env', '-u', 'NODE_OPTIONS', `PATH=${path}`, node.path, TESTS + name];
+  const command = ['env', '-u', 'NODE_OPTIONS', `PATH=${path}`, node.path];
+  if (others.length === 0) command.push(TESTS + name);
+  else
+    command.push(`${TESTS}support/together.js`, TESTS + name, ...[name, ...others].map((one) => TESTS + one));
   return network === undefined || ON_THE_MACHINE.test(name) ? command : withLoopback(network, command);
 }
 
-function report(name: string, { counts, fault, durationMs, output }: FileOutcome): void {
-  const path = relative('.', TESTS + name);
+function report([name = '', ...others]: readonly string[], outcome: FileOutcome): void {
+  const { counts, fault, durationMs, output } = outcome;
+  const path = relative('.', TESTS + name) + (others.length > 0 ? ` and ${others.length} more` : '');
   const isFailed = fault !== '' || counts.fail > 0;
   if (fault !== '') counts.fail++;
   for (const figure of Object.keys(total) as (keyof Counts)[]) total[figure] += counts[figure];

@@ -1,6 +1,9 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { runTestFile } from '../support/test-file.js';
-import { SLOW, testFiles, unknownWords } from '../support/test-files.js';
+import { processesOf, SLOW, TOGETHER, testFiles, unknownWords } from '../support/test-files.js';
 
 const PASSED = "console.log('ok 1 - one\\n1..1\\n# { total: 3, pass: 2, skip: 1 }')";
 const FAILED =
@@ -72,3 +75,46 @@ t.test('each test file is in one set, and a folder that is named has both', (t) 
 function run(source: string, timeoutMs = 20_000, graceMs = 5_000): ReturnType<typeof runTestFile> {
   return runTestFile([process.execPath, '--eval', source], timeoutMs, graceMs);
 }
+
+const TESTS = fileURLToPath(new URL('../../../test/', import.meta.url));
+
+t.test('files that run together are one process, in the place of the first of them', async (t) => {
+  const files = ['base/address.test.js', 'base/clock.test.js', 'base/units.test.js', 'net/unix.test.js'];
+  t.strictSame(processesOf(files), [
+    ['base/address.test.js', 'base/units.test.js'],
+    ['base/clock.test.js'],
+    ['net/unix.test.js'],
+  ]);
+});
+
+t.test('files that run together have nothing by which one could notice another', async (t) => {
+  const apart =
+    /\bprocess\.|processorTime|performance|memoryUsage|setTimeout|setInterval|Date\.now|node:(?:net|http|https|tls|child_process|worker_threads|diagnostics_channel)|startBalancer|RawClient|startCrowd|onCreated|nothingIsLeft|memory\.buffer|^t\.(?!test)/m;
+  const files = readdirSync(TESTS, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.test.ts'),
+  );
+  for (const words of TOGETHER)
+    for (const word of words) {
+      const found = files.filter((name) => name.includes(word));
+      t.equal(found.length, 1, `${word} names one file: ${found}`);
+      const text = readFileSync(join(TESTS, found[0] ?? ''), 'utf8');
+      t.equal(apart.exec(text)?.[0] ?? '', '', `${word} can run with others`);
+    }
+});
+
+t.test('of files that run together every assertion counts, and a failed one fails the process', async (t) => {
+  const folder = t.testdir({
+    'one.mjs': "import t from 'tap'; t.test('one', async (t) => { t.ok(true); t.ok(true); });",
+    'two.mjs': "import t from 'tap'; t.test('two', async (t) => { t.equal(t.testdir(), 2); });",
+  });
+  // They find tap where this file finds it.
+  const together = fileURLToPath(new URL('../support/together.js', import.meta.url));
+  const files = ['one.mjs', 'two.mjs'].map((name) => join(folder, name));
+  const passed = await runTestFile([process.execPath, together, 'some', files[0] ?? ''], 20_000);
+  t.match(passed, { counts: { pass: 3, fail: 0 }, fault: '' });
+  const failed = await runTestFile([process.execPath, together, 'some', ...files], 20_000);
+  t.match(failed, { counts: { pass: 3, fail: 1 }, fault: '' });
+  t.match(failed.output, /two\.mjs/);
+  const broken = await runTestFile([process.execPath, together, 'some', join(folder, 'none.mjs')], 20_000);
+  t.ok(broken.counts.fail > 0);
+});

@@ -49,6 +49,95 @@ export const SLOW: readonly string[] = [
   'docs/tutorial',
 ];
 
+/**
+ * Files that run one after another in one process, each list in a process of its own. They test functions alone: nothing in them
+ * listens, waits, measures time or memory, or changes the process, so that no file can tell whether another ran before it. To start a
+ * process and load tap takes half a second of a processor, more than these tests take.
+ */
+export const TOGETHER: readonly (readonly string[])[] = [
+  [
+    'base/address-set',
+    'base/address.',
+    'base/collections',
+    'base/failure',
+    'base/growing-buffer',
+    'base/identity',
+    'base/nearest',
+    'base/units',
+  ],
+  [
+    'config/container-routes',
+    'config/golden',
+    'config/header-names',
+    'config/pattern',
+    'config/problems',
+    'config/scalar',
+    'config/schema',
+    'config/template',
+  ],
+  [
+    'http/client-certificate',
+    'http/path.',
+    'http/request-encoder',
+    'http/request-rules',
+    'http/request-view',
+    'http/response-encoder',
+    'http/trace-context',
+    'http/trailers',
+  ],
+  ['http/corpus', 'http/encoders.property', 'http/messages.property'],
+  [
+    'rules/course',
+    'rules/header-rules',
+    'rules/match',
+    'rules/path-rules',
+    'rules/properties',
+    'rules/route-reply',
+    'routing/dry-run/asked-request',
+    'routing/dry-run/cases',
+    'routing/dry-run/line-diff',
+  ],
+  [
+    'servers/ejection',
+    'servers/half-open',
+    'servers/server.',
+    'servers/slow-start',
+    'servers/scheduler/consistent-hash',
+    'servers/scheduler/load',
+    'servers/scheduler/round-robin',
+    'control/health/ejection-time',
+    'control/health/history',
+    'control/health/outcome-window',
+    'control/health/rise-fall-counter',
+    'control/status/histories',
+    'control/status/server-events',
+  ],
+  [
+    'cli/args',
+    'cli/command-help',
+    'cli/complete-words',
+    'cli/console-log',
+    'cli/error-text',
+    'cli/word-wrap',
+    'cli/remote/columns',
+    'cli/remote/figures',
+    'cli/remote/top-order',
+  ],
+  [
+    'discovery/docker-labels',
+    'discovery/endpoint-slices',
+    'discovery/names',
+    'discovery/target-groups',
+    'observe/line-blocks',
+    'observe/log-filter',
+    'observe/metrics',
+    'observe/promlint',
+    'docs/configuration',
+    'docs/internals',
+    'docs/links',
+  ],
+];
+
 /** They are started first, the longest before the others, so that no run ends with one file alone. */
 const LONGEST: readonly string[] = [
   'compose/image',
@@ -80,9 +169,21 @@ export function testFiles(all: readonly string[], set: string, wanted: readonly 
     .sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1));
 }
 
+/** What each process of a run takes: one file, or those that run together, in the place of the first of them. */
+export function processesOf(files: readonly string[]): string[][] {
+  const processes = new Map<unknown, string[]>();
+  for (const file of files) {
+    const group = TOGETHER.find((words) => hasOneOf(file, words)) ?? file;
+    processes.set(group, [...(processes.get(group) ?? []), file]);
+  }
+  return [...processes.values()];
+}
+
 /** Words that no file has in its path: a name that was changed. */
 export function unknownWords(all: readonly string[], wanted: readonly string[]): string[] {
-  return [...wanted, ...SLOW, ...LONGEST].filter((word) => !all.some((name) => name.includes(word)));
+  return [...wanted, ...SLOW, ...LONGEST, ...TOGETHER.flat()].filter(
+    (word) => !all.some((name) => name.includes(word)),
+  );
 }
 
 function hasOneOf(name: string, words: readonly string[]): boolean {
