@@ -204,6 +204,7 @@ class RunningBalancer implements Balancer {
         ? null
         : new Fleet(config.shared, {
             clock,
+            wheel,
             observer,
             clients: shared.clients,
             bans: sharedBans(() => this.#registry.snapshot.firewalls),

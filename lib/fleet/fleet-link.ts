@@ -1,5 +1,5 @@
 import type { Observer } from '../base/observer.js';
-import type { Clock } from '../base/timer-wheel.js';
+import type { Clock, TimerWheel } from '../base/timer-wheel.js';
 import type { RedisArgument, RedisClient } from './redis-client.js';
 
 /** connecting: Redis has not answered yet. lost: it does not answer as it should, and each node has its share alone. */
@@ -7,6 +7,10 @@ export type LinkState = 'connecting' | 'shared' | 'lost';
 
 export interface FleetLinkDeps {
   readonly clock: Clock;
+  /** Knows until when the sockets were read. */
+  readonly wheel: Pick<TimerWheel, 'readUntil'>;
+  /** How long Redis has for an answer, in ms. */
+  readonly timeout: number;
   readonly observer: Pick<Observer, 'event'>;
   /** Told after each change of the state. */
   readonly onState: (state: LinkState) => void;
@@ -26,6 +30,13 @@ const GOOD_ANSWERS = 2;
 /** What is lost again within so many ms needs twice as many as the last time, up to the most. */
 const STEADY_MS = 10_000;
 const MOST_GOOD_ANSWERS = 64;
+
+/** A command without an answer so far. */
+interface Asked {
+  /** When it was sent, in ms of the clock. */
+  readonly at: number;
+  readonly reject: (error: Error) => void;
+}
 
 /**
  * Whether Redis answers. Every command goes through here: one that fails, for whatever reason, means that nothing is
@@ -48,6 +59,8 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
   error = '';
   #connectError = '';
   #isLeaving = false;
+  /** The oldest first. */
+  readonly #asked = new Set<Asked>();
   /** Since the start. */
   commands = 0;
   errors = 0;
@@ -78,21 +91,35 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
     this.#connectError = message;
   }
 
-  async call(command: string, args: readonly RedisArgument[]): Promise<unknown> {
-    const { clock } = this.#deps;
-    const from = clock.now();
+  /** Rejects with what a person has to mend, if that is known, and when there is no answer within `timeout`. */
+  call(command: string, args: readonly RedisArgument[]): Promise<unknown> {
     this.commands++;
-    try {
-      if (this.#client === null) throw new Error('no connection');
-      const answer = await this.#client.call(command, args);
-      this.#noteAnswer(clock.now() - from);
-      return answer;
-    } catch (error) {
-      const { message } = error as Error;
-      // It is run again as a whole, which is no failure.
-      if (!message.startsWith('NOSCRIPT')) this.#noteError(message);
-      throw error;
-    }
+    return new Promise((resolve, reject) => {
+      const asked: Asked = { at: this.#deps.clock.now(), reject };
+      this.#asked.add(asked);
+      this.#send(command, args).then(
+        (answer) => {
+          if (!this.#asked.delete(asked)) return;
+          this.#noteAnswer(this.#deps.clock.now() - asked.at);
+          resolve(answer);
+        },
+        (error: Error) => {
+          if (this.#asked.delete(asked)) this.#fail(asked, error);
+        },
+      );
+    });
+  }
+
+  #send(command: string, args: readonly RedisArgument[]): Promise<unknown> {
+    if (this.#client === null) return Promise.reject(new Error('no connection'));
+    return this.#client.call(command, args);
+  }
+
+  #fail({ at, reject }: Asked, error: Error): void {
+    // It is run again as a whole: this is an answer, and no failure.
+    if (error.message.startsWith('NOSCRIPT')) this.#noteAnswer(this.#deps.clock.now() - at);
+    else this.#noteError(error.message);
+    reject(error);
   }
 
   /** The command that shows that Redis takes what is written has succeeded. */
@@ -115,6 +142,7 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
     this.#tickedAt = now;
     if (this.#state === 'connecting' && this.#waitedMs >= FIRST_ANSWER_MS)
       this.#lose(this.error || this.#connectError || 'no answer');
+    this.#failLate();
     if (this.#state === 'lost' && now - this.#answeredAt >= SILENCE_MS) {
       this.#answeredAt = now;
       this.#client?.reconnect();
@@ -131,6 +159,19 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
     this.#client = null;
   }
 
+  /**
+   * A command is late when all that had arrived by the end of its time was read, and its answer was not there. By the clock
+   * alone a thread that was busy for longer than `timeout` would take an answer that it had no time to read for a loss.
+   */
+  #failLate(): void {
+    const { wheel, timeout } = this.#deps;
+    for (const asked of this.#asked) {
+      if (wheel.readUntil - asked.at < timeout) return;
+      this.#asked.delete(asked);
+      this.#fail(asked, new Error(`timed out: no answer in ${timeout} ms`));
+    }
+  }
+
   #noteAnswer(ms: number): void {
     this.answers++;
     this.answerMs += ms;
@@ -142,9 +183,13 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
     if (this.#isLeaving) return;
     this.errors++;
     this.#good = 0;
-    // Without a connection the client says only that; why is said by the event of the connection.
-    const isUnsent = /isn't writeable|isn't ready|no connection|Connection is closed/.test(message);
-    this.error = isUnsent ? this.#connectError || 'no connection' : message;
+    // Of a connection that is not there, or has ended, the client says only that; its events have said why.
+    const isUnsent = /isn't writeable|isn't ready|no connection|Connection is closed|max retries/.test(
+      message,
+    );
+    this.error = isUnsent
+      ? this.#connectError || 'no connection'
+      : (this.#client?.explain(message) ?? message);
     if (this.#state === 'shared') this.#lose(this.error);
   }
 

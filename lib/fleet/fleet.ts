@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { BalancerEvent, Observer } from '../base/observer.js';
-import type { Clock } from '../base/timer-wheel.js';
+import type { Clock, TimerWheel } from '../base/timer-wheel.js';
 import type { SharedConfig } from '../config/types.js';
 import type { LiveFleet } from '../observe/fleet-families.js';
 import type { ClientTables } from '../shared/client-tables.js';
@@ -41,6 +41,7 @@ export interface FleetStatus extends LiveFleet {
 
 export interface FleetDeps {
   readonly clock: Clock;
+  readonly wheel: Pick<TimerWheel, 'readUntil'>;
   readonly observer: Pick<Observer, 'event'>;
   /** What clients have used up in this node. */
   readonly clients: ClientTables;
@@ -82,11 +83,12 @@ export class Fleet {
   constructor(config: SharedConfig, deps: FleetDeps) {
     this.#config = config;
     this.#deps = deps;
-    const { clock, observer, clients } = deps;
+    const { clock, wheel, observer, clients } = deps;
+    const { timeout } = config;
     this.#countedAt = clock.now();
     this.#name = config.node ?? deps.instance;
     this.#heartbeat = new Heartbeat(config.prefix, this.#name, randomBytes(4).toString('hex'));
-    this.#link = new FleetLink({ clock, observer, onState: () => this.#stateChanged() });
+    this.#link = new FleetLink({ clock, wheel, timeout, observer, onState: () => this.#stateChanged() });
     const bank = new RedisLeaseBank(this.#link, config.prefix, config.kind === 'cluster');
     this.#keeper = new LeaseKeeper(clients.rates, clients.leases, bank);
     this.#bans = new SharedBans(this.#link, config.prefix, deps.bans);

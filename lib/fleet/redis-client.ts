@@ -1,7 +1,10 @@
-import { isIP, connect as netConnect, type Socket } from 'node:net';
-import { connect as tlsConnect } from 'node:tls';
+import type { Socket } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { AbstractConnector, Cluster, Redis, RedisOptions } from 'ioredis';
 import type { SharedConfig } from '../config/types.js';
+import { explainFailure, explainSilence, type FailurePlace } from './redis-failure.js';
+import { openStream, type RedisAddress } from './redis-stream.js';
+import { type SentinelAnswer, SentinelGroup } from './sentinel-group.js';
 import { hostOf, type TlsOptions, tlsOptions } from './tls-options.js';
 
 /** ms between tries to connect: doubled from the first to the last. */
@@ -15,8 +18,10 @@ export type RedisArgument = string | number;
 
 /** What is asked of Redis or Valkey. Nothing waits in line: without a connection a command fails at once. */
 export interface RedisClient {
-  /** Rejects with the error of Redis, when there is no connection, and when there is no answer in time. */
+  /** Rejects with the error of Redis, and when there is no connection. For how long to wait is the caller's to decide. */
   call(command: string, args: readonly RedisArgument[]): Promise<unknown>;
+  /** The message of an error of `call`, in words that name what has to be mended. */
+  explain(message: string): string;
   /** Gives up the connection, as nobody has answered on it for long, and opens another one. */
   reconnect(): void;
   close(): void;
@@ -30,23 +35,74 @@ export async function openRedis(
   config: SharedConfig,
   onError: (message: string) => void,
 ): Promise<RedisClient> {
-  const { Redis, Cluster, AbstractConnector } = await import('ioredis');
-  const onFailure = (error: Error): void => {
-    const message = messageOf(error);
-    if (message !== '') onError(message);
-  };
+  const library = await import('ioredis');
+  const failures = new Failures(config, onError);
   const client =
     config.kind === 'cluster'
-      ? openCluster(Cluster, config, clusterConnector(AbstractConnector, tlsOptions(config), onFailure))
-      : openServer(Redis, config);
-  client.on('error', onFailure);
+      ? openCluster(library, config, failures)
+      : openServer(library, config, failures);
+  client.on('error', (error: Error) => failures.noteClient(error));
   // What fails is told by the event, and tried again.
   client.connect().catch(() => {});
   return {
     call: (command, args) => client.call(command, args as RedisArgument[]),
+    explain: (message) => failures.explain(new Error(message)),
     reconnect: () => reconnect(client),
     close: () => client.disconnect(),
   };
+}
+
+/** What is used of the client. */
+type Library = Pick<typeof import('ioredis'), 'Redis' | 'Cluster' | 'AbstractConnector'>;
+
+/** Says why connections cannot be opened, or used. */
+class Failures {
+  readonly #config: SharedConfig;
+  readonly #onError: (message: string) => void;
+  /** Errors that streams have told of: the client tells of them once more, and knows less. */
+  readonly #told = new WeakSet<Error>();
+  /** Where it was last connected to. */
+  #address = '';
+
+  constructor(config: SharedConfig, onError: (message: string) => void) {
+    this.#config = config;
+    this.#onError = onError;
+  }
+
+  /** Opens a stream for the client, whose failures are told. */
+  open(address: RedisAddress, tls: TlsOptions | undefined): Socket {
+    const place: FailurePlace = { address: textOf(address), role: 'server' };
+    // Each node of a cluster is another one.
+    this.#address = this.#config.kind === 'cluster' ? '' : place.address;
+    return openStream(address, tls, (error, isSilent) => {
+      this.#told.add(error);
+      this.#onError(
+        isSilent ? explainSilence(place, tls !== undefined) : explainFailure(error, place, this.#config),
+      );
+    });
+  }
+
+  explain(error: Error): string {
+    return explainFailure(error, { address: this.#address, role: 'server' }, this.#config);
+  }
+
+  note(message: string): void {
+    this.#onError(message);
+  }
+
+  /** An error that the client tells of. */
+  noteClient(error: Error): void {
+    const { lastNodeError } = error as { lastNodeError?: Error };
+    const cause = lastNodeError ?? error;
+    // Its stream has said why.
+    if (this.#told.has(cause) || isEnd(cause)) return;
+    this.#onError(this.explain(cause));
+  }
+}
+
+/** Does the client say only that a connection has ended? */
+function isEnd({ message }: Error): boolean {
+  return /^Connection is closed|max retries per request/.test(message);
 }
 
 /**
@@ -59,37 +115,109 @@ function reconnect(client: Redis | Cluster): void {
   else if (status === 'end') client.connect().catch(() => {});
 }
 
-function openServer(Client: typeof Redis, config: SharedConfig): Redis {
+function openServer(library: Library, config: SharedConfig, failures: Failures): Redis {
   const servers = config.redis.map((url) => new URL(url));
   const [first] = servers as [URL, ...URL[]];
   const common = { ...commonOptions(config), ...credentials(config, first), db: databaseOf(first) };
-  if (config.sentinel === null)
-    return new Client({ ...common, host: hostOf(first), port: portOf(first, 6379) });
-  const own = credentials({ user: null, password: null }, first);
-  return new Client({
-    ...common,
-    name: config.sentinel,
-    sentinels: servers.map((url) => ({ host: hostOf(url), port: portOf(url, 26379) })),
-    // With a password of the settings for the servers, that of the URL is the sentinels'.
-    ...(config.password !== null && {
-      ...(own.username !== undefined && { sentinelUsername: own.username }),
-      ...(own.password !== undefined && { sentinelPassword: own.password }),
-    }),
-    sentinelRetryStrategy: retryDelay,
-    // One that accepts connections and says nothing would be waited for without end.
-    sentinelCommandTimeout: config.timeout,
-    ...(common.tls !== undefined && { enableTLSForSentinelMode: true, sentinelTLS: common.tls }),
+  const address = { host: hostOf(first), port: portOf(first, 6379) };
+  const find =
+    config.sentinel === null
+      ? async () => address
+      : throughSentinels(sentinelGroup(library, config, config.sentinel, servers), failures);
+  const Connector = connectorOf(library.AbstractConnector, find, (found) => failures.open(found, common.tls));
+  return new library.Redis({ ...common, Connector });
+}
+
+/** Finds where to connect to. Rejects when it is no longer wanted. */
+type Find = (isWanted: () => boolean, options: RedisOptions) => Promise<RedisAddress>;
+
+/** Asks sentinels until one of them knows the primary. */
+function throughSentinels(group: SentinelGroup, failures: Failures): Find {
+  return async (isWanted) => {
+    for (let times = 1; ; times++) {
+      try {
+        return await group.primary();
+      } catch (error) {
+        if (isWanted()) failures.note((error as Error).message);
+      }
+      await wait(retryDelay(times), undefined, { ref: false });
+      if (!isWanted()) throw new Error('Connection is closed.');
+    }
+  };
+}
+
+function sentinelGroup(
+  library: Library,
+  config: SharedConfig,
+  name: string,
+  urls: readonly URL[],
+): SentinelGroup {
+  const [first] = urls as [URL, ...URL[]];
+  const tls = tlsOptions(config);
+  // With a password of the settings for the servers, that of the URL is the sentinels'.
+  const own = config.password === null ? {} : credentials({ user: null, password: null }, first);
+  const sentinels = urls.map((url) => ({ host: hostOf(url), port: portOf(url, 26379) }));
+  return new SentinelGroup(name, sentinels, async (address) => {
+    const place: FailurePlace = { address: textOf(address), role: 'sentinel' };
+    let reason = '';
+    const find = async (): Promise<RedisAddress> => address;
+    const open = (): Socket =>
+      openStream(address, tls, (error, isSilent) => {
+        reason = isSilent ? explainSilence(place, tls !== undefined) : explainFailure(error, place, config);
+      });
+    const client = new library.Redis({
+      ...commonOptions(config),
+      ...own,
+      Connector: connectorOf(library.AbstractConnector, find, open),
+      // The next one is asked.
+      retryStrategy: () => null,
+      // One that accepts connections and says nothing would be waited for without end.
+      commandTimeout: config.timeout,
+    });
+    client.on('error', (error: Error) => {
+      if (reason === '' && !isEnd(error)) reason = explainFailure(error, place, config);
+    });
+    try {
+      await client.connect();
+      return await askSentinel(client, name);
+    } catch (error) {
+      throw new Error(reason || explainFailure(error as Error, place, config));
+    } finally {
+      client.disconnect();
+    }
   });
 }
 
-function openCluster(
-  Client: typeof Cluster,
-  config: SharedConfig,
-  Connector: ReturnType<typeof clusterConnector>,
-): Cluster {
+async function askSentinel(client: Redis, name: string): Promise<SentinelAnswer> {
+  const found = (await client.call('SENTINEL', ['get-master-addr-by-name', name])) as
+    | readonly string[]
+    | null;
+  if (found === null) {
+    const groups = (await client.call('SENTINEL', ['masters'])) as readonly (readonly string[])[];
+    return { primary: null, others: [], groups: groups.map((fields) => fieldOf(fields, 'name')) };
+  }
+  const told = (await client.call('SENTINEL', ['sentinels', name])) as readonly (readonly string[])[];
+  const others = told
+    .filter((fields) => !fieldOf(fields, 'flags').includes('disconnected'))
+    .map((fields) => ({ host: fieldOf(fields, 'ip'), port: Number(fieldOf(fields, 'port')) }));
+  const [host = '', port] = found;
+  return { primary: { host, port: Number(port) }, others, groups: [] };
+}
+
+/** Names and values alternate. */
+function fieldOf(fields: readonly string[], name: string): string {
+  const index = fields.indexOf(name);
+  return index === -1 ? '' : (fields[index + 1] ?? '');
+}
+
+function openCluster(library: Library, config: SharedConfig, failures: Failures): Cluster {
   const servers = config.redis.map((url) => new URL(url));
+  const tls = tlsOptions(config);
+  // The client tells where a node is.
+  const find: Find = async (_, { host = '127.0.0.1', port = 6379 }) => ({ host, port });
+  const Connector = connectorOf(library.AbstractConnector, find, (address) => failures.open(address, tls));
   const redisOptions = { ...commonOptions(config), ...credentials(config, servers[0] as URL), Connector };
-  return new Client(
+  return new library.Cluster(
     servers.map((url) => ({ host: hostOf(url), port: portOf(url, 6379) })),
     {
       redisOptions,
@@ -103,33 +231,27 @@ function openCluster(
   );
 }
 
-/**
- * Returns what opens the connections to the nodes of a cluster. The client itself says only that a connection was closed:
- * here `onError` is told why. Over TLS, a node that is known by a name is asked for by it.
- */
-function clusterConnector(
+/** Returns what opens the connections of a client. */
+function connectorOf(
   Base: typeof AbstractConnector,
-  tls: TlsOptions | undefined,
-  onError: (error: Error) => void,
+  find: Find,
+  open: (address: RedisAddress) => Socket,
 ): NonNullable<RedisOptions['Connector']> {
   return class extends Base {
-    readonly #address: { readonly host: string; readonly port: number };
+    readonly #options: RedisOptions;
 
     constructor(options: unknown) {
       super(END_MS);
-      const { host = '127.0.0.1', port = 6379 } = options as RedisOptions;
-      this.#address = { host, port };
+      this.#options = options as RedisOptions;
     }
 
     async connect(): Promise<Socket> {
-      const { host, port } = this.#address;
-      const stream =
-        tls === undefined
-          ? netConnect({ host, port })
-          : tlsConnect({ host, port, ...tls, ...(isIP(host) === 0 && { servername: host }) });
+      this.connecting = true;
+      const address = await find(() => this.connecting, this.#options);
+      if (!this.connecting) throw new Error('Connection is closed.');
+      const stream = open(address);
       stream.once('error', (error) => {
         this.firstError = error;
-        onError(error);
       });
       this.stream = stream;
       return stream;
@@ -145,7 +267,6 @@ interface CommonOptions {
   readonly maxRetriesPerRequest: number;
   readonly retryStrategy: (times: number) => number;
   readonly connectTimeout: number;
-  readonly commandTimeout: number;
   readonly protocol: 2;
   readonly connectionName: string;
   readonly enableReadyCheck: false;
@@ -163,7 +284,6 @@ function commonOptions(config: SharedConfig): CommonOptions {
     maxRetriesPerRequest: 0,
     retryStrategy: retryDelay,
     connectTimeout: CONNECT_MS,
-    commandTimeout: config.timeout,
     // Answers have the same shapes in all versions of Redis.
     protocol: 2,
     connectionName: 'lb',
@@ -196,12 +316,6 @@ function retryDelay(times: number): number {
   return Math.min(FIRST_RETRY_MS * 2 ** Math.min(times - 1, 10), LAST_RETRY_MS);
 }
 
-/** Why it failed, for people; empty: the connector has said it. */
-function messageOf(error: Error): string {
-  const { lastNodeError } = error as { lastNodeError?: Error };
-  if (lastNodeError !== undefined)
-    return /^Connection is closed/.test(lastNodeError.message) ? '' : lastNodeError.message;
-  // Of a name with several addresses Node collects the errors, and says nothing itself.
-  const { message, code } = error as NodeJS.ErrnoException;
-  return message.trim() || code || error.name;
+function textOf({ host, port }: RedisAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -70,6 +70,9 @@ export class AcmeNode {
     const config = createConfig({ listen: 80, servers: [1], shared: settings });
     const link: FleetLink = new FleetLink({
       clock,
+      // What is not answered is waited for.
+      wheel: { readUntil: 0 },
+      timeout: 10_000,
       observer: {},
       onState: (state) => shared.noteState(state),
     });

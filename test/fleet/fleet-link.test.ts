@@ -3,13 +3,16 @@ import type { BalancerEvent } from '../../lib/base/observer.js';
 import { FleetLink } from '../../lib/fleet/fleet-link.js';
 import { ManualClock } from '../support/manual-clock.js';
 
+/** Where the time for an answer does not matter. */
+const PATIENT = { wheel: { readUntil: 0 }, timeout: 500 };
+const CLIENT = { explain: (message: string) => message, reconnect: () => {}, close: () => {} };
+
 t.test('a Redis that is lost again soon has to give more good answers before it is trusted', async (t) => {
   const clock = new ManualClock();
-  const link = new FleetLink({ clock, observer: {}, onState: () => {} });
+  const link = new FleetLink({ ...PATIENT, clock, observer: {}, onState: () => {} });
   link.use({
-    call: () => Promise.reject(new Error('Command timed out')),
-    reconnect: () => {},
-    close: () => {},
+    ...CLIENT,
+    call: () => Promise.reject(new Error('OOM')),
   });
   /** Loses Redis, and returns how many good answers it then takes to share again. */
   const answersNeeded = async (): Promise<number> => {
@@ -34,6 +37,7 @@ t.test('a Redis that is lost again soon has to give more good answers before it 
 t.test('what fails while the node stops is not said to be a loss', async (t) => {
   const events: BalancerEvent[] = [];
   const link = new FleetLink({
+    ...PATIENT,
     clock: new ManualClock(),
     observer: { event: (event) => void events.push(event) },
     onState: () => {},
@@ -50,6 +54,7 @@ function linkWithEvents(): { clock: ManualClock; events: BalancerEvent[]; link: 
   const clock = new ManualClock();
   const events: BalancerEvent[] = [];
   const link = new FleetLink({
+    ...PATIENT,
     clock,
     observer: { event: (event) => void events.push(event) },
     onState: () => {},
@@ -67,7 +72,7 @@ t.test('time in which the thread was busy at the start is no silence of Redis', 
   };
   tick(50, 30);
   clock.advance(4000);
-  link.use({ call: () => new Promise(() => {}), reconnect: () => {}, close: () => {} });
+  link.use({ ...CLIENT, call: () => new Promise(() => {}) });
   link.tick();
   t.equal(link.state, 'connecting', 'the client was loaded for 4 s');
   tick(50, 30);
@@ -88,3 +93,50 @@ t.test('a client that cannot be loaded is a loss after 2 s', async (t) => {
   }
   t.same(events, [{ what: 'shared_lost', detail: 'Cannot find package' }]);
 });
+
+t.test(
+  'an answer that a busy thread has not read yet is no loss; one that is not there in time is',
+  async (t) => {
+    const clock = new ManualClock();
+    const wheel = { readUntil: clock.now() };
+    const events: BalancerEvent[] = [];
+    const link = new FleetLink({
+      clock,
+      wheel,
+      timeout: 500,
+      observer: { event: (event) => void events.push(event) },
+      onState: () => {},
+    });
+    const waiting: ((answer: string) => void)[] = [];
+    link.use({ ...CLIENT, call: () => new Promise((resolve) => waiting.push(resolve)) });
+    link.noteGood();
+
+    const first = link.call('PING', []);
+    clock.advance(3000);
+    // Timers come before the sockets are read.
+    link.tick();
+    t.equal(link.state, 'shared', 'the thread was busy for 3 s');
+    waiting[0]?.('PONG');
+    t.equal(await first, 'PONG');
+    wheel.readUntil = clock.now();
+    link.tick();
+    t.equal(link.state, 'shared', 'it was answered');
+
+    const second = link.call('PING', []);
+    const third = link.call('PING', []);
+    wheel.readUntil += 499;
+    clock.advance(600);
+    link.tick();
+    t.equal(link.state, 'shared', 'what came until then was read, and there is time left');
+    wheel.readUntil += 1;
+    link.tick();
+    await t.rejects(second, /timed out: no answer in 500 ms/);
+    await t.rejects(third, /timed out/);
+    t.equal(link.state, 'lost');
+    t.strictSame(events, [{ what: 'shared_lost', detail: 'timed out: no answer in 500 ms' }]);
+    // Too late.
+    for (const answer of waiting) answer('PONG');
+    await new Promise((resolve) => setImmediate(resolve));
+    t.equal(link.answers, 1);
+  },
+);

@@ -33,6 +33,29 @@ export async function startSentinelGroup(
   await until('the replica follows', () =>
     /connected_slaves:1[\s\S]*state=online/.test(primary.command('-a', password, 'INFO', 'replication')),
   );
+  const port = await startSentinel(
+    t,
+    primary,
+    { password, sentinelPassword, ...(files && { files }) },
+    '+slave',
+  );
+  return { primary, replica, port };
+}
+
+/** What a sentinel asks for, and is asked for; with `files` it speaks TLS only, with the servers too. */
+export interface SentinelTerms {
+  readonly password: string;
+  readonly sentinelPassword: string;
+  readonly files?: RedisCertificate;
+}
+
+/** Starts a sentinel of the group `main`, and returns its port when it has logged a line with `word`. */
+export async function startSentinel(
+  t: Test,
+  primary: RedisServer,
+  { password, sentinelPassword, files }: SentinelTerms,
+  word = '+monitor',
+): Promise<number> {
   const port = await freePort();
   const file = join(primary.folder, 'sentinel.conf');
   const lines = [
@@ -45,9 +68,9 @@ export async function startSentinelGroup(
     'sentinel failover-timeout main 3000',
   ];
   writeFileSync(file, `${lines.join('\n')}\n`);
-  const sentinel = await started([file, '--sentinel'], '+slave');
+  const sentinel = await started([file, '--sentinel'], word);
   t.teardown(() => killed(sentinel));
-  return { primary, replica, port };
+  return port;
 }
 
 /** For a sentinel that speaks TLS only, with the servers too. */

@@ -1,0 +1,63 @@
+import { isIP, connect as netConnect, type Socket } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import type { TlsOptions } from './tls-options.js';
+
+/** Where a server, a sentinel or a node of a cluster listens. */
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Told once why a connection cannot be used. `isSilent`: the peer took it, and has not said a word. */
+export type OnStreamFailure = (error: Error, isSilent: boolean) => void;
+
+/** What a server says of its own accord before it closes a connection that it does not take. */
+const REFUSAL = /^-(DENIED|ERR max number of clients)[^\r\n]*/;
+
+/**
+ * Opens a connection. The client itself says only that it was closed: `onFailure` is told why. Over TLS, a peer that is known
+ * by a name is asked for by it.
+ */
+export function openStream(
+  { host, port }: RedisAddress,
+  tls: TlsOptions | undefined,
+  onFailure: OnStreamFailure,
+): Socket {
+  const stream =
+    tls === undefined
+      ? netConnect({ host, port })
+      : tlsConnect({ host, port, ...tls, ...(isIP(host) === 0 && { servername: host }) });
+  const isTls = tls !== undefined;
+  let hasSpoken = false;
+  /** connecting: nobody has taken the connection. handshake: somebody has, and TLS has not begun. */
+  let state: 'connecting' | 'handshake' | 'open' | 'failed' = 'connecting';
+  const fail = (error: Error, isSilent: boolean): void => {
+    if (state === 'failed') return;
+    state = 'failed';
+    onFailure(error, isSilent);
+  };
+  stream.once('connect', () => {
+    state = isTls ? 'handshake' : 'open';
+  });
+  stream.once('secureConnect', () => {
+    state = 'open';
+  });
+  stream.once('data', (bytes: Buffer) => {
+    hasSpoken = true;
+    const refusal = REFUSAL.exec(bytes.toString('latin1', 0, 512));
+    if (refusal !== null) fail(new Error(refusal[0].slice(1)), false);
+  });
+  // A server that speaks TLS takes the first bytes of a client that does not for an error, and closes.
+  stream.once('end', () => {
+    if (state === 'open' && !hasSpoken) fail(new Error('the connection was ended'), !isTls);
+  });
+  // One that does not speak TLS waits for the end of what it takes for a command, until the client gives up.
+  stream.once('close', () => {
+    if (state === 'handshake') fail(new Error('no handshake'), true);
+  });
+  stream.once('error', (error: NodeJS.ErrnoException) => {
+    const isCut = error.code === 'ECONNRESET' && (state === 'handshake' || (!isTls && !hasSpoken));
+    fail(error, isCut && state !== 'connecting');
+  });
+  return stream;
+}
