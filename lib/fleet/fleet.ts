@@ -5,24 +5,28 @@ import type { SharedConfig } from '../config/types.js';
 import type { LiveFleet } from '../observe/fleet-families.js';
 import type { ClientTables } from '../shared/client-tables.js';
 import { FleetLink, type LinkState } from './fleet-link.js';
-import { type FleetNode, Heartbeat } from './heartbeat.js';
-import { RedisLeaseBank } from './lease-bank.js';
+import { BEAT_SCRIPT, type FleetNode, Heartbeat } from './heartbeat.js';
+import { JointScripts } from './joint-scripts.js';
+import { LEASE_SCRIPT, RedisLeaseBank } from './lease-bank.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { openRedis, type RedisClient } from './redis-client.js';
 import { SharedAcme } from './shared-acme.js';
-import { type BanSubject, SharedBans } from './shared-bans.js';
-import { SharedBindings } from './shared-bindings.js';
+import { BANS_SCRIPT, type BanSubject, SharedBans } from './shared-bans.js';
+import { BINDINGS_SCRIPT, SharedBindings } from './shared-bindings.js';
 
 /** ms between two rounds of questions to Redis. */
 export const ROUND_MS = 50;
 /** ms between two signs of life; while Redis is lost, between two tries. */
 const BEAT_MS = 1000;
 const TRY_MS = 250;
-/** ms between two looks at sticky values, and at bans: those of this node do not wait for a look. */
-const SPREAD_MS = 200;
-const BANS_MS = 400;
+/** ms between two looks at what other nodes have told: bans, sticky values and certificates. A ban of this node does not wait for one. */
+const LOOK_MS = 200;
+/** A look comes so many ms earlier where the round has to ask for tokens anyway. */
+const EARLIER_MS = 100;
 /** Over so many ms it is measured how much a node is asked for. */
 const RATE_MS = 5000;
+/** What a round asks for in one call. */
+const JOINED = [LEASE_SCRIPT, BEAT_SCRIPT, BANS_SCRIPT, BINDINGS_SCRIPT];
 /** How long a node that stops waits for Redis, in ms, whatever `timeout` is. */
 const LEAVE_MS = 1000;
 
@@ -62,6 +66,7 @@ export class Fleet {
   readonly #config: SharedConfig;
   readonly #deps: FleetDeps;
   readonly #link: FleetLink;
+  readonly #scripts: JointScripts;
   readonly #name: string;
   readonly #heartbeat: Heartbeat;
   readonly #keeper: LeaseKeeper;
@@ -72,8 +77,7 @@ export class Fleet {
   #stopTicks: (() => void) | null = null;
   #stopped = false;
   #beatAt = 0;
-  #spreadAt = 0;
-  #bansAt = 0;
+  #lookAt = 0;
   #isBeating = false;
   /** Requests per second, of the last seconds. */
   #rate = 0;
@@ -84,17 +88,19 @@ export class Fleet {
     this.#config = config;
     this.#deps = deps;
     const { clock, wheel, observer, clients } = deps;
-    const { timeout } = config;
+    const { prefix, timeout } = config;
+    const isCluster = config.kind === 'cluster';
     this.#countedAt = clock.now();
     this.#name = config.node ?? deps.instance;
-    this.#heartbeat = new Heartbeat(config.prefix, this.#name, randomBytes(4).toString('hex'));
+    this.#heartbeat = new Heartbeat(prefix, this.#name, randomBytes(4).toString('hex'));
     this.#link = new FleetLink({ clock, wheel, timeout, observer, onState: () => this.#stateChanged() });
-    const bank = new RedisLeaseBank(this.#link, config.prefix, config.kind === 'cluster');
+    this.#scripts = new JointScripts(this.#link, JOINED);
+    const bank = new RedisLeaseBank(this.#scripts, prefix, isCluster);
     this.#keeper = new LeaseKeeper(clients.rates, clients.leases, bank);
-    this.#bans = new SharedBans(this.#link, config.prefix, deps.bans);
+    this.#bans = new SharedBans(this.#scripts, prefix, deps.bans);
     const { bindings, news } = clients;
-    this.#bindings = new SharedBindings(this.#link, config.prefix, config.kind === 'cluster', bindings, news);
-    this.acme = new SharedAcme(this.#link, { clock, prefix: config.prefix, node: this.#name });
+    this.#bindings = new SharedBindings(this.#scripts, prefix, isCluster, bindings, news);
+    this.acme = new SharedAcme(this.#link, { clock, prefix, node: this.#name });
     // Until Redis answers, nobody knows what others have let through.
     clients.leases.setMode('apart', this.nodeCount);
   }
@@ -159,8 +165,12 @@ export class Fleet {
   #tick(): void {
     const now = this.#deps.clock.now();
     this.#link.tick();
+    const isShared = this.#link.state === 'shared';
+    // The keys of a cluster are on several servers.
+    if (isShared && this.#config.kind !== 'cluster') this.#scripts.collect();
     if (now >= this.#beatAt && !this.#isBeating) void this.#beat(now);
-    if (this.#link.state === 'shared') this.#round(now);
+    if (isShared) this.#round(now);
+    this.#scripts.send();
   }
 
   /** An event of this node: bans are for all nodes. */
@@ -169,19 +179,16 @@ export class Fleet {
     const { client, firewall } = event;
     this.#bans.note({ client, firewall, forMs: event.what === 'banned' ? event.forMs : 0 });
     // Without waiting for the next look.
-    this.#bansAt = 0;
+    this.#lookAt = 0;
   }
 
   /** What fails is noted by the link, which ends the sharing. */
   #round(now: number): void {
     const ignore = (): void => {};
     this.#keeper.round(now).catch(ignore);
-    if (now >= this.#bansAt) {
-      this.#bansAt = now + BANS_MS;
-      this.#bans.round().catch(ignore);
-    }
-    if (now < this.#spreadAt) return;
-    this.#spreadAt = now + SPREAD_MS;
+    if (now < this.#lookAt - (this.#scripts.isAsked ? EARLIER_MS : 0)) return;
+    this.#lookAt = now + LOOK_MS;
+    this.#bans.round().catch(ignore);
     this.acme.round().catch(ignore);
     this.#bindings.round(now).catch(ignore);
   }
@@ -190,7 +197,7 @@ export class Fleet {
     this.#isBeating = true;
     this.#beatAt = now + (this.#link.state === 'shared' ? BEAT_MS : TRY_MS);
     try {
-      await this.#heartbeat.beat(this.#link, this.#measure(now));
+      await this.#heartbeat.beat(this.#scripts, this.#measure(now));
       if (this.#stopped) return;
       this.#link.noteGood();
       this.#setMode();

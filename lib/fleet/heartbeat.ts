@@ -1,5 +1,5 @@
 import type { RedisClient } from './redis-client.js';
-import { Script } from './script.js';
+import { Script, type ScriptRunner } from './script.js';
 
 /** A node that has not been heard of for so long is gone. */
 const GONE_MS = 5000;
@@ -9,7 +9,7 @@ const GONE_MS = 5000;
  * clocks of nodes do not matter. It writes, so it fails where nothing can be written: when memory is used up, or on a
  * replica. KEYS: a hash of all nodes. ARGV: this node, ms after which one is gone, and requests per second.
  */
-const BEAT = new Script(`
+export const BEAT_SCRIPT = new Script(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[3])
@@ -55,8 +55,8 @@ export class Heartbeat {
   }
 
   /** `rate`: requests per second to this node. */
-  async beat(client: Pick<RedisClient, 'call'>, rate: number): Promise<void> {
-    const answer = await BEAT.run(client, [this.#key], [this.#member, GONE_MS, rate.toFixed(1)]);
+  async beat(scripts: ScriptRunner, rate: number): Promise<void> {
+    const answer = await scripts.run(BEAT_SCRIPT, [this.#key], [this.#member, GONE_MS, rate.toFixed(1)]);
     const told = answer as readonly string[];
     const nodes: FleetNode[] = [];
     for (let i = 0; i + 2 < told.length; i += 3) {

@@ -1,6 +1,5 @@
 import { SHARDS, shardOf } from './digest-text.js';
-import type { RedisClient } from './redis-client.js';
-import { Script } from './script.js';
+import { Script, type ScriptRunner } from './script.js';
 
 /** What a node wants of one key. */
 export interface LeaseAsk {
@@ -89,13 +88,13 @@ return {out, hot}
 
 /** The bank in Redis. */
 export class RedisLeaseBank implements LeaseBank {
-  readonly #client: Pick<RedisClient, 'call'>;
+  readonly #scripts: ScriptRunner;
   readonly #prefix: string;
   /** Until when hot keys are known, by shard, as Redis writes it. */
   readonly #known: string[];
 
-  constructor(client: Pick<RedisClient, 'call'>, prefix: string, isCluster: boolean) {
-    this.#client = client;
+  constructor(scripts: ScriptRunner, prefix: string, isCluster: boolean) {
+    this.#scripts = scripts;
     this.#prefix = prefix;
     this.#known = new Array<string>(isCluster ? SHARDS : 1).fill('0');
   }
@@ -131,7 +130,7 @@ export class RedisLeaseBank implements LeaseBank {
       args.push(interval, depth, owed, wanted, isHot ? 1 : 0, `${key} ${interval} ${depth}`);
     }
     const keys = [`${place}:hot`, ...indexes.map((index) => `${place}:${(asks[index] as LeaseAsk).key}`)];
-    const answer = await LEASE_SCRIPT.run(this.#client, keys, args);
+    const answer = await this.#scripts.run(LEASE_SCRIPT, keys, args);
     const [granted, told] = answer as [readonly number[], readonly string[]];
     for (const [i, index] of indexes.entries())
       answers[index] = { granted: granted[2 * i] as number, left: granted[2 * i + 1] as number };

@@ -26,3 +26,9 @@ export class Script {
     }
   }
 }
+
+/** Runs scripts in Redis. */
+export interface ScriptRunner {
+  /** Resolves with the answer of the script. Rejects as `RedisClient.call` does. */
+  run(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown>;
+}

@@ -1,5 +1,4 @@
-import type { RedisClient } from './redis-client.js';
-import { Script } from './script.js';
+import { Script, type ScriptRunner } from './script.js';
 
 /** A ban that began, or was lifted (`forMs` 0). */
 export interface BanChange {
@@ -31,7 +30,7 @@ const MOST_KEPT = 131_072;
  * Adds changes to the stream, and returns those after the last one that is known, with the time of Redis. The stream expires
  * when the last ban has ended. KEYS: the stream. ARGV: the last known, then client, firewall and ms of each change.
  */
-const EXCHANGE = new Script(`
+export const BANS_SCRIPT = new Script(`
 local wasThere = redis.call('EXISTS', KEYS[1])
 for i = 2, #ARGV, 3 do
   redis.call('XADD', KEYS[1], 'MAXLEN', '~', ${MOST_KEPT}, '*', 'c', ARGV[i], 'f', ARGV[i + 1], 'm', ARGV[i + 2])
@@ -57,7 +56,7 @@ type Entry = readonly [id: string, fields: readonly string[]];
  * has missed; if Redis has lost the stream, each node writes its bans anew.
  */
 export class SharedBans {
-  readonly #client: Pick<RedisClient, 'call'>;
+  readonly #scripts: ScriptRunner;
   readonly #key: string;
   readonly #subject: BanSubject;
   #waiting: BanChange[] = [];
@@ -66,8 +65,8 @@ export class SharedBans {
   #isNew = true;
   #isBusy = false;
 
-  constructor(client: Pick<RedisClient, 'call'>, prefix: string, subject: BanSubject) {
-    this.#client = client;
+  constructor(scripts: ScriptRunner, prefix: string, subject: BanSubject) {
+    this.#scripts = scripts;
     this.#key = `${prefix}:bans`;
     this.#subject = subject;
   }
@@ -97,7 +96,7 @@ export class SharedBans {
   async #exchange(): Promise<boolean> {
     const written = this.#waiting.slice(0, MOST_WRITTEN);
     const args = written.flatMap(({ client, firewall, forMs }) => [client, firewall, Math.ceil(forMs)]);
-    const answer = await EXCHANGE.run(this.#client, [this.#key], [this.#known, ...args]);
+    const answer = await this.#scripts.run(BANS_SCRIPT, [this.#key], [this.#known, ...args]);
     const [wasThere, now, entries] = answer as [number, string, readonly Entry[]];
     const isWritten = new Set(written);
     this.#waiting = this.#waiting.filter((change) => !isWritten.has(change));

@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { BindingChange, BindingNews } from '../shared/binding-news.js';
 import type { StickyBindings } from '../shared/sticky-bindings.js';
 import { digestOf, keyOf, SHARDS, shardOf } from './digest-text.js';
-import type { RedisClient } from './redis-client.js';
-import { Script } from './script.js';
+import { Script, type ScriptRunner } from './script.js';
 
 /** Changes in one call. */
 const MOST_WRITTEN = 250;
@@ -24,7 +23,7 @@ const MOST_FOLLOWED = 10_000;
  * another one, and what has changed since the last call. KEYS: the stream, then a key for each value. ARGV: the last entry
  * that is known, this node, then server, ms, whether it is moved, and the name of each value.
  */
-const EXCHANGE = new Script(`
+export const BINDINGS_SCRIPT = new Script(`
 local out = {}
 for i = 2, #KEYS do
   local a = (i - 2) * ${ARGUMENTS} + 3
@@ -60,7 +59,7 @@ interface Shard {
  * soon as Redis has told so.
  */
 export class SharedBindings {
-  readonly #client: Pick<RedisClient, 'call'>;
+  readonly #scripts: ScriptRunner;
   readonly #bindings: StickyBindings;
   readonly #news: BindingNews;
   readonly #shards: readonly Shard[];
@@ -71,13 +70,13 @@ export class SharedBindings {
   #isBusy = false;
 
   constructor(
-    client: Pick<RedisClient, 'call'>,
+    scripts: ScriptRunner,
     prefix: string,
     isCluster: boolean,
     bindings: StickyBindings,
     news: BindingNews,
   ) {
-    this.#client = client;
+    this.#scripts = scripts;
     this.#bindings = bindings;
     this.#news = news;
     this.#shards = isCluster
@@ -129,7 +128,7 @@ export class SharedBindings {
       isMoved ? 1 : 0,
       key,
     ]);
-    const answer = await EXCHANGE.run(this.#client, keys, [known, this.#node, ...args]);
+    const answer = await this.#scripts.run(BINDINGS_SCRIPT, keys, [known, this.#node, ...args]);
     const [standing, entries] = answer as [readonly string[], readonly Entry[]];
     // What this node has told itself comes after what the stream has before it, and may have changed here since.
     const told = new Map<string, readonly string[]>();
