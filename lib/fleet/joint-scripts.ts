@@ -69,15 +69,14 @@ export class JointScripts implements ScriptRunner {
   }
 
   #sendTogether(waiting: readonly Waiting[]): void {
-    const keys: string[] = [];
-    const head: RedisArgument[] = [waiting.length];
-    const args: RedisArgument[] = [];
-    for (const one of waiting) {
-      head.push(this.#numbers.get(one.script) as number, one.keys.length, one.args.length);
-      keys.push(...one.keys);
-      args.push(...one.args);
-    }
-    this.#joint.run(this.#client, keys, [...head, ...args]).then(
+    const keys = waiting.flatMap((one) => one.keys);
+    const args = waiting.flatMap((one) => one.args);
+    const head = waiting.flatMap((one) => [
+      this.#numbers.get(one.script) as number,
+      one.keys.length,
+      one.args.length,
+    ]);
+    this.#joint.run(this.#client, keys, [waiting.length, ...head, ...args]).then(
       (answers) => {
         for (const [index, { resolve }] of waiting.entries()) resolve((answers as unknown[])[index]);
       },

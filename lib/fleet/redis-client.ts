@@ -1,9 +1,8 @@
-import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { AbstractConnector, Cluster, Redis, RedisOptions } from 'ioredis';
 import type { SharedConfig } from '../config/types.js';
 import { explainFailure, explainSilence, type FailurePlace } from './redis-failure.js';
-import { openStream, type RedisAddress } from './redis-stream.js';
+import { openStream, type RedisAddress, type RedisStream } from './redis-stream.js';
 import { type SentinelAnswer, SentinelGroup } from './sentinel-group.js';
 import { hostOf, type TlsOptions, tlsOptions } from './tls-options.js';
 
@@ -70,7 +69,7 @@ class Failures {
   }
 
   /** Opens a stream for the client, whose failures are told. */
-  open(address: RedisAddress, tls: TlsOptions | undefined): Socket {
+  open(address: RedisAddress, tls: TlsOptions | undefined): RedisStream {
     const place: FailurePlace = { address: textOf(address), role: 'server' };
     // Each node of a cluster is another one.
     this.#address = this.#config.kind === 'cluster' ? '' : place.address;
@@ -161,7 +160,7 @@ function sentinelGroup(
     const place: FailurePlace = { address: textOf(address), role: 'sentinel' };
     let reason = '';
     const find = async (): Promise<RedisAddress> => address;
-    const open = (): Socket =>
+    const open = (): RedisStream =>
       openStream(address, tls, (error, isSilent) => {
         reason = isSilent ? explainSilence(place, tls !== undefined) : explainFailure(error, place, config);
       });
@@ -235,7 +234,7 @@ function openCluster(library: Library, config: SharedConfig, failures: Failures)
 function connectorOf(
   Base: typeof AbstractConnector,
   find: Find,
-  open: (address: RedisAddress) => Socket,
+  open: (address: RedisAddress) => RedisStream,
 ): NonNullable<RedisOptions['Connector']> {
   return class extends Base {
     readonly #options: RedisOptions;
@@ -245,7 +244,7 @@ function connectorOf(
       this.#options = options as RedisOptions;
     }
 
-    async connect(): Promise<Socket> {
+    async connect(): Promise<RedisStream> {
       this.connecting = true;
       const address = await find(() => this.connecting, this.#options);
       if (!this.connecting) throw new Error('Connection is closed.');

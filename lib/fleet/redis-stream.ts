@@ -8,6 +8,9 @@ export interface RedisAddress {
   readonly port: number;
 }
 
+/** A connection. */
+export type RedisStream = Socket;
+
 /** Told once why a connection cannot be used. `isSilent`: the peer took it, and has not said a word. */
 export type OnStreamFailure = (error: Error, isSilent: boolean) => void;
 
@@ -22,7 +25,7 @@ export function openStream(
   { host, port }: RedisAddress,
   tls: TlsOptions | undefined,
   onFailure: OnStreamFailure,
-): Socket {
+): RedisStream {
   const stream =
     tls === undefined
       ? netConnect({ host, port })
