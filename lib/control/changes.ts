@@ -6,7 +6,8 @@ import type { ServerConfig } from '../config/types.js';
 import type { HostMaintenance } from '../routing/host-maintenance.js';
 import type { AbsentSince } from './absent-servers.js';
 import { isHostMaintenance } from './maintained-hosts.js';
-import { readServer, writeServer } from './server-entry.js';
+import { isWeight } from './server-entry.js';
+import { readServer, writeServer } from './server-settings.js';
 import type { NewServer } from './status/operations.js';
 
 /** A server that a route has although the file does not list it there, or the reverse. */
@@ -41,7 +42,6 @@ export interface ChangeStore {
   keep(changes: Changes): void;
 }
 
-export const MAX_WEIGHT = 256;
 const VERSION = 1;
 
 /** Writes changes as JSON, for `readChanges`. */
@@ -145,11 +145,6 @@ function readMaintenance(value: unknown): readonly HostMaintenance[] {
 function asRecord(value: unknown, what: string): Fields {
   if (isRecord(value)) return value;
   throw new ValueError(`${what} is not a map`);
-}
-
-/** Is it a whole number from 0 to 256? */
-export function isWeight(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_WEIGHT;
 }
 
 function isTime(value: unknown): value is number {

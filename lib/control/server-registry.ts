@@ -21,6 +21,7 @@ import {
   differenceOf,
   type Entry,
 } from './server-list.js';
+import { readServer } from './server-settings.js';
 import type { MaintenanceTerms, NewServer, Operations } from './status/operations.js';
 import type { Telemetry } from './telemetry.js';
 
@@ -331,7 +332,7 @@ export class ServerRegistry implements Operations {
   }
 
   addServer(route: string, settings: NewServer): void {
-    const addition = this.desired.planAddition(route, settings);
+    const addition = this.desired.planAddition(route, settings, readServer);
     const { asked, group, weight } = addition;
     const { name } = addition.server;
     // Everything that may fail does so before anything is changed.

@@ -4,6 +4,7 @@ import type { Config } from '../../lib/config/types.js';
 import { readChanges, writeChanges } from '../../lib/control/changes.js';
 import { DesiredServers } from '../../lib/control/desired-servers.js';
 import { FileIndex } from '../../lib/control/file-index.js';
+import { readServer } from '../../lib/control/server-settings.js';
 
 /** Two lists of servers, by letters: each is its own name and has the port of its place in the alphabet. */
 function file(shop: string, rest: string, weights: { [name: string]: number } = {}): Config {
@@ -31,7 +32,7 @@ t.test('a server is removed from every route, and added to one', async (t) => {
   const desired = new DesiredServers(file('ac', 'ab'));
   desired.remove('a');
   t.equal(who(desired), 'default: b, shop: c');
-  desired.add(desired.planAddition('shop', { address: addressOf('a') }));
+  desired.add(desired.planAddition('shop', { address: addressOf('a') }, readServer));
   t.equal(who(desired), 'default: b, shop: a c');
   t.strictSame(desired.drift, ['servers of default: without a (file: there)']);
   t.throws(() => desired.remove('b'), { code: 'last_server', message: /last server of default/ });
@@ -39,7 +40,7 @@ t.test('a server is removed from every route, and added to one', async (t) => {
 
 t.test('a change that the file takes over is no change any more', async (t) => {
   const desired = new DesiredServers(file('', 'ab'));
-  desired.add(desired.planAddition('default', { address: addressOf('c'), name: 'c', weight: 3 }));
+  desired.add(desired.planAddition('default', { address: addressOf('c'), name: 'c', weight: 3 }, readServer));
   desired.remove('a');
   desired.setWeight('b', 5);
   t.equal(desired.drift.length, 3);
@@ -52,11 +53,15 @@ t.test('a server that was added and then written into the file has the weight of
   for (const weight of [undefined, 3]) {
     const desired = new DesiredServers(file('', 'ab'));
     desired.add(
-      desired.planAddition('default', {
-        address: addressOf('c'),
-        name: 'c',
-        ...(weight !== undefined && { weight }),
-      }),
+      desired.planAddition(
+        'default',
+        {
+          address: addressOf('c'),
+          name: 'c',
+          ...(weight !== undefined && { weight }),
+        },
+        readServer,
+      ),
     );
     t.strictSame(desired.applyFile(FileIndex.of(file('', 'abc', { c: 2 }))), [
       `the weight of c is 2: the file has been edited since it was set to ${weight ?? 1}`,
@@ -152,7 +157,7 @@ t.test('a file that was edited while no process ran wins over what was kept, onc
 
 t.test('a removed server stays removed over a reload when only an added one is left', async (t) => {
   const desired = new DesiredServers(file('', 'a'));
-  desired.add(desired.planAddition('default', { address: addressOf('c'), name: 'c' }));
+  desired.add(desired.planAddition('default', { address: addressOf('c'), name: 'c' }, readServer));
   desired.remove('a');
   t.equal(who(desired), 'default: c');
   t.strictSame(desired.applyFile(FileIndex.of(file('b', 'a'))), []);
@@ -161,7 +166,7 @@ t.test('a removed server stays removed over a reload when only an added one is l
 
 t.test('a change that has no place in the file any more is dropped, and that is said', async (t) => {
   const desired = new DesiredServers(file('ac', 'ab'));
-  desired.add(desired.planAddition('shop', { address: addressOf('d'), name: 'd' }));
+  desired.add(desired.planAddition('shop', { address: addressOf('d'), name: 'd' }, readServer));
   desired.remove('b');
   t.match(desired.applyFile(FileIndex.of(file('', 'b'))), [
     /^b was removed from default, .* it is restored$/,
@@ -173,7 +178,7 @@ t.test('a change that has no place in the file any more is dropped, and that is 
 
 t.test('a name that the file gives to another address follows the file', async (t) => {
   const desired = new DesiredServers(file('', 'ab'));
-  desired.add(desired.planAddition('default', { address: 'localhost:9999', name: 'c' }));
+  desired.add(desired.planAddition('default', { address: 'localhost:9999', name: 'c' }, readServer));
   t.match(desired.applyFile(FileIndex.of(file('', 'abc'))), [
     /^c was added .*: c is the name of localhost:99$/,
   ]);
@@ -185,7 +190,7 @@ t.test('a server that is gone takes what was said of it along', async (t) => {
   desired.setAvailability('a', 'maintenance');
   desired.setWeight('a', 9);
   desired.remove('a');
-  desired.add(desired.planAddition('default', { address: addressOf('a') }));
+  desired.add(desired.planAddition('default', { address: addressOf('a') }, readServer));
   t.match(desired.serverList().get('a'), { weight: 1, availability: 'ready' });
   desired.setAvailability('b', 'draining');
   desired.applyFile(FileIndex.of(file('', 'a')));
@@ -196,15 +201,19 @@ t.test('a server that is gone takes what was said of it along', async (t) => {
 t.test('another process restores the changes that still apply to the file', async (t) => {
   const before = new DesiredServers(file('ac', 'ab'));
   before.add(
-    before.planAddition('default', {
-      address: addressOf('d'),
-      name: 'd',
-      weight: 3,
-      backup: true,
-      max_connections: 7,
-    }),
+    before.planAddition(
+      'default',
+      {
+        address: addressOf('d'),
+        name: 'd',
+        weight: 3,
+        backup: true,
+        max_connections: 7,
+      },
+      readServer,
+    ),
   );
-  before.add(before.planAddition('shop', { address: 'localhost:5000' }));
+  before.add(before.planAddition('shop', { address: 'localhost:5000' }, readServer));
   before.remove('b');
   before.setWeight('c', 0);
   before.setAvailability('a', 'maintenance');

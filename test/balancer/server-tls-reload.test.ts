@@ -3,6 +3,7 @@ import { answering } from '../../fixtures/raw-server.js';
 import { createConfig } from '../../lib/config/config.js';
 import { readChanges, writeChanges } from '../../lib/control/changes.js';
 import { DesiredServers } from '../../lib/control/desired-servers.js';
+import { readServer } from '../../lib/control/server-settings.js';
 import { startBalancer } from '../support/balancer.js';
 import { TestAuthority } from '../support/certificates.js';
 import { GET, OK } from '../support/http.js';
@@ -233,8 +234,14 @@ t.test('a server that was added, and its terms of TLS, survive a restart', async
   const [one, two] = [await server(t), await server(t)];
   const ca = folder(t)('ca.pem', authority.cert);
   const file = new DesiredServers(configOf({ servers: [{ address: one.address, tls: { ca } }] }));
-  file.add(file.planAddition('default', { address: two.url }));
-  file.add(file.planAddition('default', { address: 'localhost:1', tls: { server_name: 'x.internal', ca } }));
+  file.add(file.planAddition('default', { address: two.url }, readServer));
+  file.add(
+    file.planAddition(
+      'default',
+      { address: 'localhost:1', tls: { server_name: 'x.internal', ca } },
+      readServer,
+    ),
+  );
   const again = new DesiredServers(configOf({ servers: [{ address: one.address, tls: { ca } }] }));
   const text = writeChanges(file.changes);
   t.same(again.restore(readChanges(text)), []);

@@ -2,7 +2,7 @@ import { parseAddress } from '../../base/address.js';
 import { parseServerAddress } from '../../base/server-address.js';
 import { parseDuration, ValueError } from '../../base/units.js';
 import { parseNetwork } from '../../config/network.js';
-import { MAX_WEIGHT } from '../../control/changes.js';
+import { MAX_WEIGHT } from '../../control/server-entry.js';
 import { REQUEST_FILTERS, RequestFilter, type RequestFilterName } from '../../observe/request-filter.js';
 import { type OptionName, type RemoteName, spoken, UsageError } from '../options.js';
 import { type Action, type RemoteOptions, type RequestQuery, readAdminOption } from './options.js';
