@@ -14,7 +14,7 @@ import { until } from '../support/loop-ticks.js';
 import { field, origin } from '../support/origin.js';
 import { folder } from '../support/tls-origin.js';
 
-t.setTimeout(120_000);
+t.setTimeout(300_000);
 
 const authority = await TestAuthority.create('Known CA');
 const certificate = await authority.issue({ names: ['www.example.com', '127.0.0.1'] });

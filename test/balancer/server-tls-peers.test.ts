@@ -10,7 +10,7 @@ import { origin } from '../support/origin.js';
 import { startPaths } from '../support/paths.js';
 import { folder } from '../support/tls-origin.js';
 
-t.setTimeout(120_000);
+t.setTimeout(300_000);
 
 const DAY_MS = 24 * 3_600_000;
 const authority = await TestAuthority.create('Known CA');
