@@ -12,7 +12,7 @@ import { type CaseResult, runCases } from '../routing/dry-run/cases.js';
 import type { CertificateFinding } from '../tls/finding.js';
 import type { CheckOptions } from './args.js';
 import { findingsJson, renderFindings } from './certificate-report.js';
-import { writeReport } from './complaint.js';
+import { fitted, writeReport } from './complaint.js';
 import { count } from './error-text.js';
 import type { Paint } from './paint.js';
 import { DEFAULT_FILE, problemPaint, readConfig, StartSettingsError } from './start-settings.js';
@@ -47,7 +47,11 @@ export function check({ configFile, json }: CheckOptions, { stdout, stderr }: Te
     writeReport(stderr, error.report);
     return 1;
   }
-  stdout.write(json ? `${JSON.stringify(toJson(findings), null, 2)}\n` : render(findings, stdout.paint));
+  stdout.write(
+    json
+      ? `${JSON.stringify(toJson(findings), null, 2)}\n`
+      : fitted(render(findings, stdout.paint), stdout.columns),
+  );
   return isFine(findings) ? 0 : 1;
 }
 

@@ -36,7 +36,7 @@ export async function main(launch: Launch): Promise<void> {
     parsed = parseArguments(words);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    complain(stderr, `${error.message} ${whatToTry(error, words)}`);
+    refuse(error, words, stderr);
     process.exitCode = 2;
     return;
   }
@@ -144,12 +144,16 @@ export async function main(launch: Launch): Promise<void> {
   }
 }
 
-/** What was probably meant, or where the right words are to be found. */
-function whatToTry({ meant }: UsageError, words: readonly string[]): string {
+/** Says what was probably meant, on a line of its own that can be copied, or where the right words are to be found. */
+function refuse({ message, meant }: UsageError, words: readonly string[], stderr: Terminal): void {
   const program = programName();
-  if (meant !== '') return `Did you mean ${program} ${meant}?`;
   const [first] = words;
-  return `Try ${isCommand(first) ? `${program} ${first}` : program} --help.`;
+  if (meant === '')
+    complain(stderr, `${message} Try ${isCommand(first) ? `${program} ${first}` : program} --help.`);
+  else {
+    complain(stderr, `${message} Did you mean this?`);
+    stderr.write(`    ${program} ${meant}\n`);
+  }
 }
 
 /** Closes the debugger that Node opens at a SIGUSR1 before the launcher's first line. Use --inspect to get one. */

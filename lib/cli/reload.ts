@@ -8,6 +8,7 @@ import { CertificateError } from '../tls/finding.js';
 import { AuthorityError } from '../tls/local-authority.js';
 import type { RunOptions } from './args.js';
 import { renderFindings } from './certificate-report.js';
+import { writeReport } from './complaint.js';
 import type { ConsoleLog } from './console-log.js';
 import { type ContainerRoutes, describeChange } from './container-routes.js';
 import { explainFailure } from './failure.js';
@@ -201,7 +202,7 @@ export class Reload {
           : null;
     if (shown !== null) {
       report = stripVTControlCharacters(shown);
-      this.#terminal.write(shown);
+      writeReport(this.#terminal, shown);
     } else {
       const explained =
         error instanceof OperationError || error instanceof AuthorityError

@@ -15,7 +15,7 @@ import { AdminDoor } from './admin-door.js';
 import type { RunOptions } from './args.js';
 import { banner } from './banner.js';
 import { renderFindings } from './certificate-report.js';
-import { complain, writeReport } from './complaint.js';
+import { complain, fitted, writeReport } from './complaint.js';
 import { ConsoleLog } from './console-log.js';
 import { ContainerRoutes } from './container-routes.js';
 import { type Demo, startDemo } from './demo.js';
@@ -103,7 +103,7 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
     const { access, record } = recordFiles(SYSTEM_FILES);
     const alone = makePlan(options, context, file, demo, { files: access });
     included = alone.config.included;
-    context.stderr.write(alone.warnings);
+    context.stderr.write(fitted(alone.warnings, context.stderr.columns));
     if (alone.config.docker === null)
       return await balance(alone, options, { ...context, engines, containers });
     containers.follow(alone.config.docker);

@@ -34,12 +34,12 @@ t.test('a complaint fits the window, and problems of a file stay as they are lai
   const stderr = new Terminal(stream, { colour: false, env: {} });
   complain(stderr, 'port 80 is in use by another program.');
   writeReport(stderr, 'lb: cannot read some.yaml: it is a folder.\n');
-  writeReport(stderr, 'some.yaml:3:1  lisen: unknown key\n     3 | lisen\n');
+  writeReport(stderr, 'some.yaml:3:1  lisen: unknown key\n     3 | lisen: 1 # with a long comment\n');
   t.equal(
     stream.text,
     'lb: port 80 is in\n    use by another\n    program.\n' +
       'lb: cannot read\n    some.yaml: it is\n    a folder.\n' +
-      'some.yaml:3:1  lisen: unknown key\n     3 | lisen\n',
+      'some.yaml:3:1 \n    lisen: unknown\n    key\n     3 | lisen: 1 # with a long comment\n',
   );
   t.end();
 });

@@ -200,6 +200,18 @@ t.test('dev', async (t) => {
     t.equal(shorten('/short', 11), '/short');
   });
 
+  t.test('cuts the end of a reason that is too long, not what it means', async (t) => {
+    const tries = [{ server: 'm'.repeat(60), reason: 'connect_refused' as const, status: 0 }];
+    const record = {
+      ...recordOf({ status: 502, reason: 'connect_refused', attempts: 1 }),
+      attempts: 2,
+      tries,
+    };
+    const [, note = ''] = devLine(record, { ...layout, columns: 80 }).split('\n');
+    t.match(note, /^ {10}connect_refused: nothing listens at the address of the server \(2 .*…$/);
+    t.equal(note.length, 80);
+  });
+
   t.test('cuts nothing where there is no terminal', async (t) => {
     const target = `/${'x'.repeat(300)}`;
     const line = devLine(recordOf({ target, reason: 'no_server', status: 503 }), {

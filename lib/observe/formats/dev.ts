@@ -75,7 +75,12 @@ export function devLine(record: DevRecord, layout: DevLayout): string {
   if (note === '') return `${line}\n`;
   const tint = record.reason === '' ? paint.dim : paint.yellow;
   if (widthOfLine(targetWidth, serverWidth) + 2 + note.length <= columns) return `${line}  ${tint(note)}\n`;
-  return `${line}\n${' '.repeat(TIME_WIDTH + 2)}${tint(shorten(note, columns - TIME_WIDTH - 2))}\n`;
+  return `${line}\n${' '.repeat(TIME_WIDTH + 2)}${tint(cut(note, columns - TIME_WIDTH - 2))}\n`;
+}
+
+/** Removes the end of a text that is too long: what it begins with says most. */
+function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }
 
 /** Removes the middle of a text that is too long: its start names the service, its end the resource. */
