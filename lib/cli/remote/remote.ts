@@ -7,6 +7,7 @@ import { count, humanDuration } from '../error-text.js';
 import { StartSettingsError } from '../start-settings.js';
 import type { SignalSource } from '../stop-signals.js';
 import type { Terminal } from '../terminal.js';
+import { wrapWords } from '../word-wrap.js';
 import { AdminError, findPlace } from './admin-address.js';
 import { AdminClient } from './client.js';
 import { Progress, untilEmpty } from './drain.js';
@@ -198,7 +199,8 @@ class Conversation {
       until === null || forMs === null ? '' : ` for ${humanDuration(forMs)}, until ${clockTime(until)}`;
     const who = allow.length === 0 ? 'every client gets 503' : `all but ${allow.join(', ')} get 503`;
     const command = `lb maintenance --host ${host === '*' ? "'*'" : host} --off ends it.`;
-    stdout.write(`${bold(hostText(host))} is in maintenance${end}: ${who}.\n${command}\n`);
+    this.#say(`${bold(hostText(host))} is in maintenance${end}: ${who}.`);
+    stdout.write(`${command}\n`);
   }
 
   async #openHost(host: string): Promise<void> {
@@ -240,13 +242,9 @@ class Conversation {
   }
 
   async #unban(client: string): Promise<void> {
-    const { stdout } = this.#context;
     const rules = await this.#client.unban(client);
     if (this.#json) this.#print({ client, rules });
-    else
-      stdout.write(
-        escapeForScreen(`${client} is let in again; it was banned by ${rules.join(' and ')}.`).concat('\n'),
-      );
+    else this.#say(escapeForScreen(`${client} is let in again; it was banned by ${rules.join(' and ')}.`));
   }
 
   async #tellOutcome(asked: Promise<{ readonly message: string }>): Promise<void> {
@@ -260,7 +258,7 @@ class Conversation {
   #tell(server: ServerView, what: string, data: unknown = server): void {
     const { stdout } = this.#context;
     if (this.#json) this.#print(data);
-    else stdout.write(`${stdout.paint.bold(escapeForScreen(server.name))} ${what}\n`);
+    else this.#say(`${stdout.paint.bold(escapeForScreen(server.name))} ${what}`);
   }
 
   /** The change has left routes without a usable server; the operator should know at once. */
@@ -270,7 +268,13 @@ class Conversation {
     const named = names.slice(0, MOST_NAMED).map(escapeForScreen);
     const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
     const text = `no server takes new requests for ${named.join(', ')}${more} now: they get 503.`;
-    stderr.write(`${stderr.paint.yellow('warning:')} ${text}\n`);
+    stderr.write(`${wrapWords(`${stderr.paint.yellow('warning:')} ${text}`, stderr.columns, 2)}\n`);
+  }
+
+  /** A sentence in lines that fit the window. */
+  #say(text: string): void {
+    const { stdout } = this.#context;
+    stdout.write(`${wrapWords(text, stdout.columns)}\n`);
   }
 
   #state(server: ServerView): string {

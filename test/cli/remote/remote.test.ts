@@ -216,6 +216,10 @@ t.test('a host is put into maintenance for a time, and opened again', async (t) 
     stderr: '',
   });
   t.match(subject.maintained, [{ name: 'www.a.test', allow: ['10.0.0.0/8', '::1'] }]);
+  const onScreen = await lb('maintenance --host a-host-with-a-long-name.test --for 30m', { tty: true });
+  t.match(onScreen.stdout, /every\sclient gets 503\.\nlb maintenance /);
+  for (const line of onScreen.stdout.split('\n')) t.ok(line.length <= 80, line);
+  await lb('maintenance --host a-host-with-a-long-name.test --off');
   t.match(
     unwrapped((await lb('status', { tty: true })).stdout),
     /\nin maintenance: www\.a\.test until \S+, 30 min more, except for 10\.0\.0\.0\/8, ::1\n/,
