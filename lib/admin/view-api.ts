@@ -9,7 +9,7 @@ import { snakeCase } from './config-view.js';
 import type { Traffic } from './traffic.js';
 import { differenceOf } from './view-difference.js';
 
-/** People who look at the same time; each takes 100 KiB at most. Who is forgotten gets a whole view the next time. */
+/** The most callers that are remembered, 100 KiB each at most. One that is forgotten gets a whole view the next time. */
 const MOST_VIEWERS = 64;
 const LONGEST_SEARCH = 200;
 /** The most names of routes in a question. */
@@ -17,7 +17,7 @@ const MOST_NAMES = 200;
 /** The most events in an answer. */
 const MOST_EVENTS = 60;
 
-/** Somebody who looks again and again, and what he has seen. */
+/** A caller that asks again and again, and what it was shown last. */
 interface Viewer {
   readonly view: StatusView;
   readonly id: string;
@@ -45,7 +45,7 @@ const KNOWN = [
 export class ViewApi {
   readonly #subject: AdminTarget;
   readonly #traffic: Traffic;
-  /** By id, who asked last is last. */
+  /** By id, in the order in which they asked last. */
   readonly #viewers = new Map<string, Viewer>();
 
   constructor(subject: AdminTarget, traffic: Traffic) {

@@ -18,7 +18,7 @@ export interface TableDifference {
 
 const EMPTY: ViewTable = { total: -1, rows: [] };
 
-/** `before`: null for somebody who has seen nothing yet. */
+/** `before`: null for a caller that was shown nothing yet. */
 export function differenceOf(before: View | null, now: View): ViewDifference {
   const facts = changedFields(before?.facts ?? {}, now.facts);
   const tables: { [name in TableName]?: TableDifference | null } = {};

@@ -16,7 +16,7 @@ export class ReadinessReply extends ImmediateReply {
   readonly #path: string;
   readonly #whyNot: () => string;
 
-  /** `whyNot` returns a word for strangers; empty when the balancer is ready. */
+  /** `whyNot` returns a word for callers without a token; empty when the balancer is ready. */
   constructor(path: string, whyNot: () => string) {
     super();
     this.#path = path;

@@ -19,7 +19,7 @@ export class Readiness {
     this.#state = state;
   }
 
-  /** A word for strangers, who need not know the names of servers; empty when the balancer is ready. */
+  /** A word for callers without a token, which need not know the names of servers; empty when the balancer is ready. */
   get obstacle(): string {
     const state = this.#state();
     if (state !== 'running') return state;

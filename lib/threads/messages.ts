@@ -145,7 +145,7 @@ export interface FailedConnect {
   readonly detail: string;
 }
 
-/** What an engine reports about its servers, for those who judge their health. */
+/** What an engine reports about its servers, by which the control plane judges their health. */
 export interface ServerReports {
   readonly outcomes: readonly BadOutcome[];
   /** Servers on trial that have passed a request. */
