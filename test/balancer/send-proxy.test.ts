@@ -7,7 +7,7 @@ import type { RawClient } from '../support/client.js';
 import { GET } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { until } from '../support/loop-ticks.js';
-import { SWITCHED_WORKERS } from '../support/thread-switch.js';
+import { oneThread, SWITCHED_WORKERS } from '../support/thread-switch.js';
 
 /** Reads the header that a connection begins with, and no byte more. */
 async function readHeader(connection: RawConnection): Promise<string> {
@@ -212,7 +212,11 @@ t.test(
 t.test('pool.max_idle bounds the connections that wait for their clients', async (t) => {
   const { server, address } = await startAnnounced(t);
   const servers = [{ address, send_proxy: 'v1' as const }];
-  const { connect } = await startBalancer(t, { servers, pool: { max_idle: 2 } });
+  const { connect } = await startBalancer(
+    t,
+    { servers, pool: { max_idle: 2 } },
+    oneThread('each thread keeps unused connections of its own'),
+  );
   const clients = [];
   for (let i = 0; i < 5; i++) {
     const client = await connect();
