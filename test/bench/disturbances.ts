@@ -124,13 +124,15 @@ class Disturbed {
   }
 
   #row(title: string, took: readonly number[]): void {
-    const { latencies, wrong, cut } = (this.#load as SteadyLoad).take();
-    const at = (share: number): string =>
-      (latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0).toFixed(1);
+    const { latencies, elsewhere, wrong, cut } = (this.#load as SteadyLoad).take();
+    const at = (share: number, of = latencies): string =>
+      (of[Math.min(of.length - 1, Math.floor(of.length * share))] ?? 0).toFixed(1);
+    const others =
+      cut === 0 ? '' : ` (p99 ${at(0.99, elsewhere)} of the ${elsewhere.length} on connections that go on)`;
     const each = took.length === 0 ? '' : `; each took ${took.map((ms) => `${Math.round(ms)}`).join(' ')} ms`;
     process.stdout.write(
       `${title.padEnd(32)} p50 ${at(0.5)} p99 ${at(0.99)} p99.9 ${at(0.999)} most ${at(1)} ms, ` +
-        `${latencies.length} requests, ${wrong} wrong, ${cut} cut${each}\n`,
+        `${latencies.length} requests, ${wrong} wrong, ${cut} cut${others}${each}\n`,
     );
   }
 

@@ -8,6 +8,19 @@ export interface LoadSection {
   readonly wrong: number;
   /** Connections that ended before the answer. */
   readonly cut: number;
+  /** Those of `latencies` on other connections than those that ended, or well before they did. */
+  readonly elsewhere: readonly number[];
+}
+
+/** How long before the end of a connection its answers may be slow for the same cause, in ms. */
+const ENDING_MS = 3000;
+
+/** An answer. */
+interface Sample {
+  readonly ms: number;
+  /** When the request was sent. */
+  readonly at: number;
+  readonly connection: Waiting;
 }
 
 /**
@@ -22,7 +35,7 @@ export class SteadyLoad {
   readonly #all = new Set<Socket>();
   readonly #since = performance.now();
   #begun = 0;
-  #latencies: number[] = [];
+  #samples: Sample[] = [];
   #wrong = 0;
   #cut = 0;
 
@@ -38,12 +51,15 @@ export class SteadyLoad {
 
   /** What was seen since the last call. */
   take(): LoadSection {
+    const inOrder = (samples: readonly Sample[]): readonly number[] =>
+      samples.map(({ ms }) => ms).sort((one, other) => one - other);
     const section = {
-      latencies: this.#latencies.sort((one, other) => one - other),
+      latencies: inOrder(this.#samples),
+      elsewhere: inOrder(this.#samples.filter(({ at, connection }) => at < connection.endedAt - ENDING_MS)),
       wrong: this.#wrong,
       cut: this.#cut,
     };
-    this.#latencies = [];
+    this.#samples = [];
     this.#wrong = 0;
     this.#cut = 0;
     return section;
@@ -65,7 +81,7 @@ export class SteadyLoad {
 
   #connect(): Socket {
     const socket = connect(this.#port, '127.0.0.1');
-    const state: Waiting = { sentAt: 0, text: '' };
+    const state: Waiting = { sentAt: 0, text: '', endedAt: Number.POSITIVE_INFINITY };
     states.set(socket, state);
     this.#all.add(socket);
     socket.setNoDelay(true);
@@ -75,7 +91,7 @@ export class SteadyLoad {
       const head = state.text.indexOf('\r\n\r\n');
       const length = Number(/^content-length: *(\d+)/im.exec(state.text)?.[1] ?? Number.NaN);
       if (head === -1 || !(state.text.length >= head + 4 + length)) return;
-      this.#latencies.push(performance.now() - state.sentAt);
+      this.#samples.push({ ms: performance.now() - state.sentAt, at: state.sentAt, connection: state });
       if (!state.text.startsWith('HTTP/1.1 200 ')) this.#wrong++;
       state.text = '';
       state.sentAt = 0;
@@ -84,6 +100,7 @@ export class SteadyLoad {
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#all.delete(socket);
+      state.endedAt = performance.now();
       if (state.sentAt > 0) this.#cut++;
       const index = this.#free.indexOf(socket);
       if (index !== -1) this.#free.splice(index, 1);
@@ -92,10 +109,11 @@ export class SteadyLoad {
   }
 }
 
-/** The request that a connection has sent; `sentAt` 0: none. */
+/** A connection, and the request that it has sent; `sentAt` 0: none. */
 interface Waiting {
   sentAt: number;
   text: string;
+  endedAt: number;
 }
 
 const states = new WeakMap<Socket, Waiting>();
