@@ -12,11 +12,17 @@ const KNOWS_REMOTE = 0x100;
 const IS_REMOTE = 0x200;
 /** A trace that begins here, and is recorded: most are. */
 const SAMPLED_ROOT = 1 | KNOWS_REMOTE;
-const SAMPLED_ROOT_TEXT = `"flags":${SAMPLED_ROOT},`;
-const SAMPLED_ROOT_END = `],${SAMPLED_ROOT_TEXT}`;
-/** STATUS_CODE_ERROR, and the end of the span. */
-const ERROR = '"status":{"code":2}}';
-const OK = '"status":{}}';
+const SAMPLED_ROOT_TEXT = `"flags":${SAMPLED_ROOT}`;
+/** The end of the text of an attribute. */
+const TEXT_END = '"}}';
+// Texts that most spans have: a short run of bytes is copied in a few ns, a text character by character in 2 ns each.
+const NOTHING = new Uint8Array(0);
+const ID_OPENING_TEXT = ',{"key":"lb.request_id","value":{"stringValue":"';
+const ID_OPENING = bytesOf(ID_OPENING_TEXT);
+const TEXT_END_ID_OPENING = bytesOf(TEXT_END + ID_OPENING_TEXT);
+const USUAL_END = bytesOf(`${TEXT_END}],${SAMPLED_ROOT_TEXT}}`);
+/** STATUS_CODE_ERROR. A span without a status is neither an error nor said to be right. */
+const ERROR = ',"status":{"code":2}';
 
 /** Methods that the conventions know; others are `_OTHER`, because anybody can make some up. */
 const METHODS: ReadonlySet<string> = new Set([
@@ -34,8 +40,9 @@ const METHODS: ReadonlySet<string> = new Set([
 /** Values of a query that the conventions keep out of spans, besides what logs mask. */
 const SIGNED = /([?&](?:AWSAccessKeyId|Signature|sig|X-Goog-Signature)=)[^&#]*/g;
 
-// A span is written in two parts. Its head has the ids and times in fixed places, then what many spans have alike: its bytes
-// are kept and used again. The rest differs from one span to the next. Members of an object have no order in JSON.
+// A span is written in parts. Its head has the ids and times in fixed places, then what many spans have alike: its bytes are
+// kept and used again, and so are those of the client. Targets differ from one span to the next, and what follows them is one
+// constant for most. Members of an object and attributes have no order.
 
 /** Places in a head, each of as many bytes as the value has. */
 export const TRACE_ID_AT = '{"traceId":"'.length;
@@ -66,18 +73,56 @@ export function requestHead({ method, host, route, protocol, status, scheme }: R
   return text;
 }
 
-/** What follows `requestHead`, to the end of the span. */
-export function requestRest(record: RequestRecord, trace: TraceRecord): string {
-  const { reason, detail, requestId, queueMs, connectMs } = record;
+/** What the text between the head and the path depends on. */
+export interface ClientKind {
+  readonly address: string;
+  readonly userAgent: string;
+  /** The request line could be read. */
+  readonly hasTarget: boolean;
+}
+
+/** Follows `requestHead`: the client, and up to the path, or to an attribute if there is none. */
+export function clientText({ address, userAgent, hasTarget }: ClientKind): string {
+  const agent = userAgent === '' ? '' : attribute('user_agent.original', userAgent);
+  const path = hasTarget ? ',{"key":"url.path","value":{"stringValue":"' : '';
+  return attribute('client.address', address) + agent + path;
+}
+
+/** Follows `clientText`: the path. */
+export function pathText(target: string): string {
+  if (target.startsWith('/') && !target.includes('?')) return shownText(target);
+  const start = pathStart(target);
+  return target === '' ? '' : inQuotes(target.slice(start, queryStart(target, start)) || '/');
+}
+
+/** Follows `pathText`: up to the id of the request, or nothing if it has none. */
+export function beforeId({ target, requestId }: RequestRecord): Uint8Array {
+  if (requestId === '') return NOTHING;
+  return target === '' ? ID_OPENING : TEXT_END_ID_OPENING;
+}
+
+/** Follows `beforeId`: the id of the request, which may be one that a client has chosen. */
+export function idText(requestId: string): string {
+  return inQuotes(requestId);
+}
+
+/** Follows `idText`, to the end of the span. */
+export function requestRest(record: RequestRecord, trace: TraceRecord): Uint8Array {
+  const { target, reason, detail, requestId, queueMs, connectMs } = record;
   const failed = isError(record);
-  let text = clientText(record.clientAddress, record.userAgent) + targetText(record.target);
+  let text = queryText(target);
   if (failed) text += attribute('error.type', reason === '' ? String(record.status) : reason);
   if (reason !== '') text += attribute('lb.reason', reason);
   if (detail !== '') text += attribute('lb.detail', detail);
-  if (requestId !== '') text += attribute('lb.request_id', requestId);
   if (queueMs > 0) text += milliseconds('lb.queue_ms', queueMs);
   if (connectMs > 0) text += milliseconds('lb.connect_ms', connectMs);
-  return `${text}],${contextText(trace)}${failed ? ERROR : OK}`;
+  return endOf(target !== '' || requestId !== '', text, contextText(trace), failed);
+}
+
+/** The end of a span. `isOpen`: the text of an attribute comes before it. */
+function endOf(isOpen: boolean, attributes: string, context: string, failed: boolean): Uint8Array {
+  if (isOpen && attributes === '' && context === SAMPLED_ROOT_TEXT && !failed) return USUAL_END;
+  return bytesOf(`${isOpen ? TEXT_END : ''}${attributes}],${context}${failed ? ERROR : ''}}`);
 }
 
 /** Errors of a client are none of a server's: its span stays without a status. */
@@ -90,11 +135,19 @@ function isError({ status, reason }: RequestRecord): boolean {
 function contextText({ parentSpanId, flags, link, traceState }: TraceRecord): string {
   const bits = flags | KNOWS_REMOTE;
   let text = '';
-  if (parentSpanId !== '') text = `"parentSpanId":"${parentSpanId}","flags":${bits | IS_REMOTE},`;
-  else text = bits === SAMPLED_ROOT ? SAMPLED_ROOT_TEXT : `"flags":${bits},`;
-  if (traceState !== '') text += `"traceState":${jsonString(traceState)},`;
+  if (parentSpanId !== '') text = `"parentSpanId":"${parentSpanId}","flags":${bits | IS_REMOTE}`;
+  else text = flagsText(bits);
+  text += traceStateText(traceState);
   if (link === null) return text;
-  return `${text}"links":[{"traceId":"${link.traceId}","spanId":"${link.spanId}","flags":${KNOWS_REMOTE | IS_REMOTE}}],`;
+  return `${text},"links":[{"traceId":"${link.traceId}","spanId":"${link.spanId}","flags":${KNOWS_REMOTE | IS_REMOTE}}]`;
+}
+
+function flagsText(bits: number): string {
+  return bits === SAMPLED_ROOT ? SAMPLED_ROOT_TEXT : `"flags":${bits}`;
+}
+
+function traceStateText(traceState: string): string {
+  return traceState === '' ? '' : `,"traceState":${jsonString(traceState)}`;
 }
 
 /** What the head of an attempt's span depends on. */
@@ -121,35 +174,23 @@ export function attemptHead(kind: AttemptKind): string {
   return `${text},{"key":"url.full","value":{"stringValue":${origin.slice(0, -1)}`;
 }
 
-/** What follows `attemptHead`, to the end of the span. `resend`: the number of the attempt, from 0. */
+/** Follows `attemptHead`: the target that was sent, credentials masked. */
+export function targetText(target: string): string {
+  return shownText(target);
+}
+
+/** Follows `targetText`, to the end of the span. `resend`: the number of the attempt, from 0. */
 export function attemptRest(
   { target }: TracedAttempt,
   { status, reason }: AttemptRecord,
   { flags, traceState }: TraceRecord,
   resend: number,
-): string {
+): Uint8Array {
   const failed = reason !== '' || status >= 400;
-  let text = target === '' ? '' : `${shownText(target)}"}}`;
+  let text = '';
   if (failed) text += attribute('error.type', reason === '' ? String(status) : reason);
   if (resend > 0) text += number('http.request.resend_count', resend);
-  const bits = flags | KNOWS_REMOTE;
-  text += bits === SAMPLED_ROOT ? SAMPLED_ROOT_END : `],"flags":${bits},`;
-  if (traceState !== '') text += `"traceState":${jsonString(traceState)},`;
-  return text + (failed ? ERROR : OK);
-}
-
-/** The client of the request before this one, and what is said of it. */
-const lastClient = { address: '', userAgent: '', text: '' };
-
-function clientText(address: string, userAgent: string): string {
-  if (lastClient.text !== '' && lastClient.address === address && lastClient.userAgent === userAgent)
-    return lastClient.text;
-  let text = attribute('client.address', address);
-  if (userAgent !== '') text += attribute('user_agent.original', userAgent);
-  lastClient.address = address;
-  lastClient.userAgent = userAgent;
-  lastClient.text = text;
-  return text;
+  return endOf(target !== '', text, flagsText(flags | KNOWS_REMOTE) + traceStateText(traceState), failed);
 }
 
 function methodText(method: string, known: boolean): string {
@@ -158,13 +199,10 @@ function methodText(method: string, known: boolean): string {
   return method === '' ? other : `${other}${attribute('http.request.method_original', method)}`;
 }
 
-function targetText(target: string): string {
-  if (target === '') return '';
-  const start = pathStart(target);
-  const mark = target.indexOf('?', start);
-  if (mark === -1 && start === 0) return `,{"key":"url.path","value":{"stringValue":"${shownText(target)}"}}`;
-  if (mark === -1) return attribute('url.path', target.slice(start) || '/');
-  return `${attribute('url.path', target.slice(start, mark) || '/')}${attribute('url.query', shown(target.slice(mark)).slice(1))}`;
+function queryText(target: string): string {
+  if (!target.includes('?')) return '';
+  const start = queryStart(target, pathStart(target));
+  return start === target.length ? '' : attribute('url.query', shown(target.slice(start)).slice(1));
 }
 
 /** Where the path begins; a proxy is sent a whole URL (RFC 9112, 3.2.2). */
@@ -173,6 +211,12 @@ function pathStart(target: string): number {
   if (target.startsWith('/') || host === -1) return 0;
   const path = target.slice(host + 3).search(/[/?]/);
   return path === -1 ? target.length : host + 3 + path;
+}
+
+/** Where the query begins with its question mark; the end of the target if there is none. */
+function queryStart(target: string, pathStart: number): number {
+  const mark = target.indexOf('?', pathStart);
+  return mark === -1 ? target.length : mark;
 }
 
 function shown(text: string): string {
@@ -185,11 +229,13 @@ const lastTarget = { target: '', text: '' };
 /** A target inside quotes, credentials masked. */
 function shownText(target: string): string {
   if (lastTarget.target === target) return lastTarget.text;
-  const masked = target.includes('?') ? shown(target) : target;
-  const text = UNSAFE_IN_JSON.test(masked) ? jsonString(masked).slice(1, -1) : masked;
   lastTarget.target = target;
-  lastTarget.text = text;
-  return text;
+  lastTarget.text = inQuotes(target.includes('?') ? shown(target) : target);
+  return lastTarget.text;
+}
+
+function inQuotes(text: string): string {
+  return UNSAFE_IN_JSON.test(text) ? jsonString(text).slice(1, -1) : text;
 }
 
 /** A port after the name of a host. */
@@ -219,4 +265,9 @@ function number(key: string, value: number): string {
 
 function milliseconds(key: string, value: number): string {
   return `,{"key":"${key}","value":{"doubleValue":${Math.round(value * 1000) / 1000}}}`;
+}
+
+/** `text` is ASCII. */
+function bytesOf(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, 'latin1'));
 }

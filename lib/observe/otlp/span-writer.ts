@@ -11,12 +11,16 @@ import type { ThreadReading } from '../thread-reader.js';
 import { SpanHeads } from './span-heads.js';
 import {
   attemptRest,
+  beforeId,
   END_AT,
+  idText,
   PARENT_ID_AT,
+  pathText,
   requestRest,
   SPAN_ID_AT,
   START_AT,
   TRACE_ID_AT,
+  targetText,
 } from './span-json.js';
 
 /** Spans as they are sent, comma-separated. */
@@ -58,7 +62,18 @@ export class SpanWriter implements Observer {
     const { trace } = record;
     if (trace === null) return;
     const { startedAt, attempts } = trace;
-    const at = this.#begin(this.#heads.ofRequest(record), requestRest(record, trace));
+    const head = this.#heads.ofRequest(record);
+    const client = this.#heads.ofClient(record);
+    const path = pathText(record.target);
+    const before = beforeId(record);
+    const id = idText(record.requestId);
+    const rest = requestRest(record, trace);
+    const at = this.#begin(head, client.length + path.length + before.length + id.length + rest.length);
+    this.#append(client);
+    this.#appendText(path);
+    this.#append(before);
+    this.#appendText(id);
+    this.#append(rest);
     this.#identify(at, trace.traceId, trace.spanId);
     this.#time(at, startedAt, record.durationMs);
     if (attempts.length > 0) this.#writeAttempts(record, trace);
@@ -72,29 +87,43 @@ export class SpanWriter implements Observer {
       const attempt = attempts[i] as TracedAttempt;
       const outcome = tries[i] as AttemptRecord;
       const head = this.#heads.ofAttempt(method, attempt, outcome);
-      const at = this.#begin(head, attemptRest(attempt, outcome, trace, i));
+      const target = targetText(attempt.target);
+      const rest = attemptRest(attempt, outcome, trace, i);
+      const at = this.#begin(head, target.length + rest.length);
+      this.#appendText(target);
+      this.#append(rest);
       this.#identify(at, traceId, attempt.spanId);
-      writeDigits(this.#buffer, at + PARENT_ID_AT, spanId);
+      writeShort(this.#buffer, at + PARENT_ID_AT, spanId);
       this.#time(at, startedAt + attempt.startedMs, outcome.durationMs);
     }
   }
 
-  /** Writes a span whose ids and times are still missing; returns where it begins. */
-  #begin(head: Uint8Array, rest: string): number {
-    const length = head.length + rest.length;
+  /** Begins a span whose ids and times are still missing, and after which `more` bytes come; returns where it begins. */
+  #begin(head: Uint8Array, more: number): number {
+    const length = head.length + more;
     if (this.#length + length + 1 > this.#block.length) this.#makeRoom(length);
     if (this.#length > 0) this.#buffer[this.#length++] = COMMA;
     const at = this.#length;
-    this.#block.set(head, at);
-    this.#length = at + length;
-    writeLatin1(this.#buffer, rest, at + head.length);
+    this.#append(head);
     this.#spans++;
     return at;
   }
 
+  #append(bytes: Uint8Array): void {
+    this.#block.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  #appendText(text: string): void {
+    const { length } = text;
+    if (length < SHORT_TEXT) writeShort(this.#buffer, this.#length, text);
+    else writeLatin1(this.#buffer, text, this.#length);
+    this.#length += length;
+  }
+
   #identify(at: number, traceId: string, spanId: string): void {
-    writeDigits(this.#buffer, at + TRACE_ID_AT, traceId);
-    writeDigits(this.#buffer, at + SPAN_ID_AT, spanId);
+    writeShort(this.#buffer, at + TRACE_ID_AT, traceId);
+    writeShort(this.#buffer, at + SPAN_ID_AT, spanId);
   }
 
   #time(at: number, startedAt: number, durationMs: number): void {
@@ -149,9 +178,12 @@ export class SpanWriter implements Observer {
 
 const COMMA = 0x2c;
 
-/** Writes an id. Shorter than a call of Node's own functions, which costs as much as 60 digits. */
-function writeDigits(buffer: Uint8Array, at: number, digits: string): void {
-  for (let i = 0; i < digits.length; i++) buffer[at + i] = digits.charCodeAt(i);
+/** A call of Node's own functions costs as much as so many characters. */
+const SHORT_TEXT = 60;
+
+/** Writes an id or another short text in ASCII. */
+function writeShort(buffer: Uint8Array, at: number, text: string): void {
+  for (let i = 0; i < text.length; i++) buffer[at + i] = text.charCodeAt(i);
 }
 
 const ZERO = 0x30;
