@@ -106,8 +106,8 @@ export type SocketMode = 'fast' | 'documented';
 export interface Sockets {
   readonly mode: SocketMode;
 }
-/** Writes bytes to a socket, in the order of the calls. Errors reach its owner, or the socket's own listeners. */
 
+/** Writes bytes to a socket, in the order of the calls. Errors reach its owner, or the socket's own listeners. */
 export interface SocketWriter {
   /** latin1 */
   writeText(text: string): void;
@@ -125,8 +125,8 @@ export interface SocketWriter {
   /** Is so much pending that the writer should wait for a drain? */
   readonly isFull: boolean;
 }
-/** Called when the kernel has taken everything pending. */
 
+/** Called when the kernel has taken everything pending. */
 export interface SocketWriterOwner {
   drained(): void;
   /** The peer reads nothing more, and the writer drops everything written from now on. */

@@ -33,6 +33,25 @@ t.test('what the pages about the inside call by name is in the file they say', a
   t.ok(named > 0, `${named} names`);
 });
 
+t.test('life-of-a-request.md has every table of moves, with all of its states', async (t) => {
+  const text = readFileSync(join(PAGES, 'life-of-a-request.md'), 'utf8');
+  const rows = [...text.matchAll(/^\| [^|]+ \| `(\w+)` in `(lib\/[\w/-]+)\.ts` \| ([^|]+) \|$/gm)];
+  for (const [, name = '', file = '', states = ''] of rows) {
+    const module = (await import(new URL(`../../${file}.js`, import.meta.url).href)) as Record<
+      string,
+      object
+    >;
+    for (const state of Object.keys(module[name] ?? {}))
+      t.ok(state === 'closed' || new RegExp(`\\b${state}\\b`).test(states), `${name}: ${state}`);
+  }
+  const tables = readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .flatMap((name) => [
+      ...readFileSync(join(ROOT, 'lib', name), 'utf8').matchAll(/^export const (\w+): Moves</gm),
+    ]);
+  t.same(rows.map(([, name]) => name).sort(), tables.map(([, name]) => name).sort());
+});
+
 const MAP = readFileSync(join(ROOT, 'lib/README.md'), 'utf8');
 
 /** The lines below a heading of the map. */
