@@ -110,6 +110,7 @@ await withChromium(t, async (t, browser) => {
       t.equal(await site.get(`/${long}${count}?status=500`), 500);
       t.equal(await site.get(`/${long}${count}%zz`), 400);
     }
+    await untilCollected(site.balancer, () => site.balancer.status().requests.total === 30);
     const { page, asked } = await openPage(browser, site.url);
     t.teardown(() => page.close());
     let lost = 0;

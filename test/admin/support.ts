@@ -43,7 +43,7 @@ export interface AskOptions {
 /** Asks an admin listener, on a connection of its own. */
 export type Ask = (path: string, options?: AskOptions) => Promise<Reply>;
 
-/** Opens an admin listener on a free port and closes it behind the test. */
+/** Opens an admin listener on a free port and closes it after the test. */
 export async function openAdmin(
   t: Test,
   subject: AdminTarget,

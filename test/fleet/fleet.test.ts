@@ -45,7 +45,11 @@ async function start(t: Test): Promise<Node> {
       await new Promise((resolve) => setImmediate(resolve));
     }
   };
-  while (fleet.status.state !== 'shared') await pass(50);
+  await until(
+    () => fleet.status.state === 'shared',
+    'Redis is shared',
+    () => pass(50),
+  );
   return { fleet, clients, pass };
 }
 
@@ -69,12 +73,16 @@ t.test(
   async (t) => {
     const { fleet, clients, pass } = await start(t);
     await pass(2000);
-    // The next round does not look.
-    for (let before = -1; before !== fleet.status.commands; ) {
-      before = fleet.status.commands;
-      await pass(50);
-    }
-    const before = fleet.status.commands;
+    // A round without a look is over, so that the next one looks only if there is something to ask.
+    let before = -1;
+    await until(
+      () => before === fleet.status.commands,
+      'a round asks nothing',
+      () => {
+        before = fleet.status.commands;
+        return pass(50);
+      },
+    );
     clients.leases.request(Int32Array.of(1, 3), 10, 1000);
     clients.news.add(Int32Array.of(5, 7), 9, 60, false);
     fleet.note({ what: 'banned', client: '192.0.2.1', firewall: 'all', forMs: 60_000 });

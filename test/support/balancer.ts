@@ -193,7 +193,7 @@ export async function untilCollected(balancer: Balancer, condition: () => boolea
 }
 
 /**
- * Starts a balancer on a free port of 127.0.0.1 and stops it behind the test, together with the clients that
+ * Starts a balancer on a free port of 127.0.0.1 and stops it after the test, together with the clients that
  * `connect` made. Health checks, active and passive, are off unless the settings turn them on.
  */
 export async function startBalancer(

@@ -64,7 +64,7 @@ export class RawClient {
     }
   }
 
-  /** Half-closes: FIN behind what was sent. */
+  /** Half-closes: a FIN after what was sent. */
   end(): void {
     this.socket.end();
   }
@@ -120,29 +120,37 @@ export class RawClient {
 
   /** Everything until the balancer ends the connection. */
   async toEnd(): Promise<string> {
-    while (!this.ended && !this.closed) await this.#more();
+    await this.#until(() => this.ended || this.closed, 'end of the connection');
     return this.#take(this.#received.length);
   }
 
   /** Resolves when the connection is gone both ways. */
   async gone(): Promise<void> {
-    while (!this.closed) await this.#more();
+    await this.#until(() => this.closed, 'close of the connection');
   }
 
   async #wait(take: () => string | null, what: string): Promise<string> {
+    let taken: string | null = null;
+    const isOver = (): boolean => {
+      taken = take();
+      return taken !== null || this.ended || this.closed;
+    };
+    await this.#until(isOver, what);
+    if (taken === null)
+      throw new Error(`the connection ended before ${what} came; there was ${JSON.stringify(this.received)}`);
+    return taken;
+  }
+
+  /** Resolves when `condition` holds, looked at after each event of the socket; rejects after `LONGEST_MS`. */
+  async #until(condition: () => boolean, what: string): Promise<void> {
     let limit: NodeJS.Timeout | undefined;
     let isLate = false;
     try {
-      for (;;) {
-        const taken = take();
-        if (taken !== null) return taken;
-        const isOver = this.ended || this.closed;
-        if (isOver || isLate) {
-          const fault = isOver ? 'the connection ended before' : `after ${LONGEST_MS / 1000} s there is no`;
+      while (!condition()) {
+        if (isLate)
           throw new Error(
-            `${fault} ${what}${isOver ? ' came' : ''}; there was ${JSON.stringify(this.received)}`,
+            `after ${LONGEST_MS / 1000} s there is no ${what}; there was ${JSON.stringify(this.received)}`,
           );
-        }
         limit ??= setTimeout(() => {
           isLate = true;
           this.#notify();

@@ -14,7 +14,7 @@ export interface NamedOrigin {
   hold: Promise<void> | null;
 }
 
-/** Origins that answer every request with their name and are closed behind the test. */
+/** Origins that answer every request with their name and are closed after the test. */
 export function namedOrigins(t: Test, ...names: readonly string[]): Promise<NamedOrigin[]> {
   return Promise.all(
     names.map(async (name) => {

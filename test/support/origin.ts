@@ -6,7 +6,7 @@ import {
   startRawServer,
 } from '../../fixtures/raw-server.js';
 
-/** A scripted origin that is closed behind the test. */
+/** A scripted origin that is closed after the test. */
 export async function origin(t: Test, script: Script, host?: string, port?: number): Promise<RawServer> {
   const server = await startRawServer(script, host, port);
   t.teardown(() => server.close());
@@ -58,7 +58,7 @@ async function readChunks(connection: RawConnection): Promise<{ body: Buffer; tr
   }
 }
 
-/** Cuts `bytes` into chunks of `size`, with the last chunk and `trailers` behind them. */
+/** Cuts `bytes` into chunks of `size`, with the last chunk and `trailers` after them. */
 export function chunked(bytes: Buffer | string, size: number, trailers = ''): Buffer {
   const body = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
   const pieces: Buffer[] = [];

@@ -34,7 +34,7 @@ export interface ReadOptions {
   readonly form?: BodyForm;
   /** Responses: the request was a HEAD. */
   readonly toHead?: boolean;
-  /** Responses: the connection ends behind the last piece. */
+  /** Responses: the connection ends after the last piece. */
   readonly ends?: boolean;
 }
 
