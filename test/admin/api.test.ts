@@ -18,7 +18,7 @@ t.test('livez and readyz report whether lb is alive and ready', async (t) => {
   t.match(await ask('/livez', { method: 'HEAD' }), { status: 200, text: '' });
 });
 
-t.test('nothing it says is kept by anybody or read as something else', async (t) => {
+t.test('answers of the admin API are not cached, sniffed or read by other sites', async (t) => {
   const { ask } = await openAdmin(t, new FakeSubject());
   const { headers } = await ask('/api/status');
   t.match(headers, {
@@ -29,7 +29,7 @@ t.test('nothing it says is kept by anybody or read as something else', async (t)
   t.equal(headers['access-control-allow-origin'], undefined);
 });
 
-t.test('the status, its servers without their events', async (t) => {
+t.test('/api/status has servers without their events', async (t) => {
   const subject = new FakeSubject();
   subject.note('down', 'apple', 'refused');
   const { ask } = await openAdmin(t, subject);
@@ -143,7 +143,7 @@ t.test('unknown paths and methods are refused', async (t) => {
   t.match(await ask('/api/status', { method: 'OPTIONS' }), { status: 405 });
 });
 
-t.test('a body is JSON, and short', async (t) => {
+t.test('a request body that is not JSON, or too long, is refused', async (t) => {
   const { ask } = await openAdmin(t, new FakeSubject());
   const post = (body: string, type = 'application/json') =>
     ask('/api/servers', { method: 'POST', body, headers: { 'content-type': type } });
@@ -153,7 +153,7 @@ t.test('a body is JSON, and short', async (t) => {
   t.match(long, { status: 413, json: { error: { code: 'body_too_large' } } });
 });
 
-t.test('a reload answers with what is wrong', async (t) => {
+t.test('a refused reload answers with the problems of the file', async (t) => {
   const bad = {
     ok: false,
     message: 'lb.yaml was not loaded',
@@ -169,7 +169,7 @@ t.test('a reload answers with what is wrong', async (t) => {
   t.match(await ask('/api/reload', { method: 'POST' }), { status: 200, json: { ok: true } });
 });
 
-t.test('the configuration, without what is secret', async (t) => {
+t.test('/api/config has the configuration without secrets', async (t) => {
   const subject = new FakeSubject();
   subject.config = createConfig({
     listen: [8080, { address: 'unix:/run/lb.sock', mode: '0660' }],

@@ -4,7 +4,7 @@ import { errorOf, openAdmin } from './support.js';
 
 const TOKEN = '0123456789abcdef';
 
-t.test('only by an address, or by a name that is ours', async (t) => {
+t.test('a Host that is neither an address nor a configured name is refused', async (t) => {
   const { ask } = await openAdmin(t, new FakeSubject(), { settings: { hosts: 'Admin.Example.com' } });
   const status = async (host: string) => (await ask('/livez', { headers: { host } })).status;
   for (const host of [
@@ -30,7 +30,7 @@ t.test('only by an address, or by a name that is ours', async (t) => {
   t.equal(code, 'wrong_host');
 });
 
-t.test('a page of another site can neither steer nor look', async (t) => {
+t.test('a page of another site can neither read nor change anything', async (t) => {
   const subject = new FakeSubject();
   const { ask, port } = await openAdmin(t, subject);
   const host = `127.0.0.1:${port}`;
@@ -82,7 +82,7 @@ t.test('the read token sees everything and changes nothing', async (t) => {
 
 const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
 
-t.test('with a token nothing that tells or steers is open', async (t) => {
+t.test('with a token configured, reading and changing need it', async (t) => {
   const subject = new FakeSubject();
   subject.readyReasons = ['default has no server to use'];
   const { ask } = await openAdmin(t, subject, { settings: { token: TOKEN } });

@@ -61,7 +61,7 @@ t.test('a heartbeat keeps a stream open, and one subscription serves all streams
   t.equal(subject.listenerCount, 0);
 });
 
-t.test('there are so many streams and no more', async (t) => {
+t.test('the number of event streams is limited', async (t) => {
   const { port } = await openAdmin(t, new FakeSubject());
   const clients: RawClient[] = [];
   for (let count = 0; count < 32; count++) clients.push(await listen(t, port));

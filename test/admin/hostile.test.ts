@@ -52,7 +52,7 @@ t.test('clients that leave at any point do no harm', async (t) => {
   t.match(await ask('/livez'), { status: 200 });
 });
 
-t.test('there are so many connections and no more', async (t) => {
+t.test('the number of admin connections is limited', async (t) => {
   const { port } = await openAdmin(t, new FakeSubject());
   const clients: RawClient[] = [];
   for (let count = 0; count < 140; count++) clients.push(await connect(t, port));
@@ -62,7 +62,7 @@ t.test('there are so many connections and no more', async (t) => {
   clients.find((client) => !client.closed)?.send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
 });
 
-t.test('a head that never ends is given up', async (t) => {
+t.test('the connection of a head that never ends is closed', async (t) => {
   const { port } = await openAdmin(t, new FakeSubject());
   const client = await connect(t, port);
   client.send('GET / HTTP/1.1\r\n');
@@ -70,7 +70,7 @@ t.test('a head that never ends is given up', async (t) => {
   await client.toEnd();
 });
 
-t.test('a connection that says nothing is closed after 5 s', async (t) => {
+t.test('a connection that sends nothing is closed after 5 s', async (t) => {
   const clock = new ManualClock();
   const { port, ask } = await openAdmin(t, new FakeSubject(), { clock });
   const client = await connect(t, port);

@@ -23,7 +23,7 @@ t.test('an address that other machines can reach needs a token', async (t) => {
   t.throws(() => createConfig({ admin: { listen: '*:9090', token: 'short' } }), /16 to 256/);
 });
 
-t.test('a Unix socket, whatever the Host', async (t) => {
+t.test('a Unix socket takes any Host', async (t) => {
   const path = join(t.testdir({}), 'a.sock');
   const admin = new Admin(adminConfig({ listen: `unix:${path}` }));
   t.teardown(() => admin.close());

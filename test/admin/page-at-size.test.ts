@@ -113,7 +113,7 @@ await withChromium(t, async (t, browser) => {
     t.same(complaints, []);
   });
 
-  await t.test('ten thousand servers are a page of little size', async (t) => {
+  await t.test('a page of ten thousand servers is small', async (t) => {
     const site = await startFleet(10, 10_000, { health_check: false });
     const { page, complaints } = await open(t, browser, site, '#unfold=shop.example.com');
     await page.getByText('10,000 of 10,000 servers in use', { exact: true }).waitFor();
@@ -127,7 +127,7 @@ await withChromium(t, async (t, browser) => {
     t.same(complaints, []);
   });
 
-  await t.test('at ten thousand hosts a second asks for a few kilobytes', async (t) => {
+  await t.test('with ten thousand hosts an open page transfers a few kilobytes a second', async (t) => {
     const site = await startFleet(10_000, 1000, { health_check: false });
     const { page, complaints } = await open(t, browser, site);
     await page.getByText('1–50 of 10,000 routes').waitFor();

@@ -21,22 +21,19 @@ t.test('all modules of the page make one script', async (t) => {
   t.match(policy, `script-src 'sha256-${createHash('sha256').update(script).digest('base64')}'`);
 });
 
-t.test(
-  'it asks nobody else for anything, and nothing in it is inline but the one style and script',
-  async (t) => {
-    t.notMatch(html, /(?:src|href)="(?:https?:)?\/\//);
-    t.notMatch(html, /\son[a-z]+="|\sstyle="|javascript:/);
-    t.notMatch(html, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(/);
-    for (const rule of [
-      "default-src 'none'",
-      "connect-src 'self'",
-      "frame-ancestors 'none'",
-      "base-uri 'none'",
-    ])
-      t.ok(policy.includes(rule), rule);
-    t.notMatch(policy, 'unsafe');
-  },
-);
+t.test('the page loads nothing from other hosts, and has one inline style and script', async (t) => {
+  t.notMatch(html, /(?:src|href)="(?:https?:)?\/\//);
+  t.notMatch(html, /\son[a-z]+="|\sstyle="|javascript:/);
+  t.notMatch(html, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(/);
+  for (const rule of [
+    "default-src 'none'",
+    "connect-src 'self'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ])
+    t.ok(policy.includes(rule), rule);
+  t.notMatch(policy, 'unsafe');
+});
 
 t.test('every kind of event in the API has words of its own on the page', async (t) => {
   const api = JSON.parse(readFileSync(new URL('../openapi.json', folder), 'utf8'));

@@ -83,7 +83,7 @@ t.test('a request is explained by the servers as they are', async (t) => {
   t.match((await explained())[3], { name: 'damson' });
 });
 
-t.test('a server is drained: what is on it ends, nothing new comes', async (t) => {
+t.test('a drained server finishes its requests and gets no new ones', async (t) => {
   const { ask, get, servers: fixtures } = await startSite(t);
   const patch = (body: object) => ask('/api/servers/apple', { method: 'PATCH', body });
   t.match(await patch({ state: 'drain' }), { status: 200, json: { name: 'apple', state: 'draining' } });

@@ -133,7 +133,7 @@ t.test('a route that is looked at alone comes with its servers in pages', async 
   t.equal(found.tables.servers?.rows.length, 10);
 });
 
-t.test('only what is wrong: servers that are out, and routes that have no other', async (t) => {
+t.test('a view of what is wrong has the servers that are out, and their routes', async (t) => {
   const { ask, balancer } = await show(t, fleet(10, 30, 9) as Settings);
   balancer.setAvailability(serverName(7, 30), 'draining');
   balancer.setWeight(serverName(29, 30), 0);
@@ -187,7 +187,7 @@ t.test('tables are sent while they are open, and null when they are closed', asy
   t.match(errorOf(refused).hint, 'certificates, providers');
 });
 
-t.test('many look at once, and whoever looked longest ago gets a whole view again', async (t) => {
+t.test('with many viewers, the one that has not asked for longest gets a whole view again', async (t) => {
   const { ask } = await openAdmin(t, new FakeSubject());
   const first = await look(t, ask);
   const others: string[] = [];

@@ -62,7 +62,7 @@ t.test('round_robin: in turn, as often as the weights say', async (t) => {
   else t.equal(turns, 'acabcaacabca');
 });
 
-t.test('random and power_of_two: everybody has a share', async (t) => {
+t.test('random and power_of_two: every server gets requests', async (t) => {
   for (const algorithm of ['random', 'power_of_two'] as const) {
     const { connect } = await startThree(t, algorithm);
     const counts = counted(await servedBy(await connect(), 60));
@@ -70,7 +70,7 @@ t.test('random and power_of_two: everybody has a share', async (t) => {
   }
 });
 
-t.test('least_response_time: who answers slowly gets less', async (t) => {
+t.test('least_response_time: a slow server gets fewer requests', async (t) => {
   const { connect, origins } = await startThree(t, 'least_response_time');
   const client = await connect();
   const slow = origins[1]!;
@@ -88,7 +88,7 @@ t.test('least_response_time: who answers slowly gets less', async (t) => {
   t.ok((counts.a ?? 0) > 4 && (counts.c ?? 0) > 4, JSON.stringify(counts));
 });
 
-t.test('least_connections: a request goes past who is busy', async (t) => {
+t.test('least_connections: a request goes to a server that is not busy', async (t) => {
   const started = await startThree(t, 'least_connections', [{ weight: 2 }]);
   holdAll(t, started.origins);
   for (let i = 0; i < 8; i++) await occupy(started);
@@ -147,14 +147,14 @@ t.test('hash on header, cookie, param and path', async (t) => {
   }
 });
 
-t.test('hash: requests without the field go by the fallback', async (t) => {
+t.test('hash: requests without the field use the fallback', async (t) => {
   const turns = await startThree(t, { name: 'hash', on: 'header.X-User' });
   t.ok('abc'.repeat(3).includes((await servedBy(await turns.connect(), 6)).join('')));
   const client = await startThree(t, { name: 'hash', on: 'header.X-User', fallback: 'client_ip' });
   t.equal(new Set(await servedBy(await client.connect(), 6)).size, 1);
 });
 
-t.test('hash with a bound: a key that all ask for is served by more than one', async (t) => {
+t.test('hash with a bound: a key of all requests is served by several servers', async (t) => {
   for (const [factor, most] of [
     [undefined, 6],
     [1.25, 3],
@@ -167,7 +167,7 @@ t.test('hash with a bound: a key that all ask for is served by more than one', a
   }
 });
 
-t.test('ip_hash goes by whom a trusted proxy speaks for', async (t) => {
+t.test('ip_hash uses the client address that a trusted proxy forwards', async (t) => {
   const { connect } = await startThree(t, 'ip_hash', [], { trusted_proxies: ['127.0.0.1'] });
   const client = await connect();
   const homeOf = async (ip: string): Promise<string> =>

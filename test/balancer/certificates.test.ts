@@ -73,7 +73,7 @@ t.test('a listener shows the certificate of its file, by the name that is asked 
   ]);
 });
 
-t.test('a bad certificate keeps it from starting, and nothing is left open', async (t) => {
+t.test('with a bad certificate the balancer does not start, and leaves nothing open', async (t) => {
   const folder = t.testdir();
   writeFileSync(join(folder, 'a.pem'), 'nonsense');
   await t.rejects(started(t, { tls: { certificates: [join(folder, 'a.pem')] } }), CertificateError);

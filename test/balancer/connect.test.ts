@@ -55,19 +55,22 @@ t.test('a connect that may take longer than timeouts.queue is not taken for a qu
   t.match(await seen.request(), { reason: 'connect_timeout' });
 });
 
-t.test('a client that leaves while a server is being connected to costs nothing but that', async (t) => {
-  const deaf = await startDeafServer(t);
-  const { balancer, connect, clock, seen } = await startBalancer(t, { servers: [deaf] }, manual);
-  const client = await connect();
-  client.send(GET);
-  await turns();
-  client.reset();
-  t.match(await seen.request(), { status: 0, reason: 'client_abort' });
-  clock.advance(3000 + LATE);
-  await turns();
-  t.equal(balancer.clientCount, 0);
-  t.equal(seen.requests.length, 1);
-});
+t.test(
+  'when a client leaves during a connect, there is one record of client_abort and nothing more',
+  async (t) => {
+    const deaf = await startDeafServer(t);
+    const { balancer, connect, clock, seen } = await startBalancer(t, { servers: [deaf] }, manual);
+    const client = await connect();
+    client.send(GET);
+    await turns();
+    client.reset();
+    t.match(await seen.request(), { status: 0, reason: 'client_abort' });
+    clock.advance(3000 + LATE);
+    await turns();
+    t.equal(balancer.clientCount, 0);
+    t.equal(seen.requests.length, 1);
+  },
+);
 
 t.test('every server refuses: 502 once all were tried, and the client keeps its connection', async (t) => {
   const gone = await Promise.all([0, 1, 2].map(() => startRawServer(answering(OK))));

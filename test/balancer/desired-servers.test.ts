@@ -106,28 +106,25 @@ t.test(
   },
 );
 
-t.test(
-  'a server that the file takes out or lets in by its weight, after an operator did otherwise',
-  async (t) => {
-    const desired = new DesiredServers(file('', 'ab'));
-    desired.setWeight('a', 9);
-    t.strictSame(desired.applyFile(FileIndex.of(file('', 'ab', { a: 0, b: 0 }))), [
-      'the weight of a is 0: the file has been edited since it was set to 9',
-    ]);
-    desired.setAvailability('b', 'maintenance');
-    t.strictSame(desired.applyFile(FileIndex.of(file('', 'ab', { a: 0, b: 4 }))), [
-      'b is ready: the file has been edited to give it weight 4 since it was set to maintenance',
-    ]);
-    t.match(desired.serverList().get('b'), { weight: 4, availability: 'ready' });
-    desired.setAvailability('b', 'draining');
-    t.strictSame(
-      desired.applyFile(FileIndex.of(file('', 'ab', { a: 0, b: 5 }))),
-      [],
-      'another share of the work is no wish for work',
-    );
-    t.match(desired.serverList().get('b'), { weight: 5, availability: 'draining' });
-  },
-);
+t.test('an edit of the weight to or from 0 overrides what an operator set before', async (t) => {
+  const desired = new DesiredServers(file('', 'ab'));
+  desired.setWeight('a', 9);
+  t.strictSame(desired.applyFile(FileIndex.of(file('', 'ab', { a: 0, b: 0 }))), [
+    'the weight of a is 0: the file has been edited since it was set to 9',
+  ]);
+  desired.setAvailability('b', 'maintenance');
+  t.strictSame(desired.applyFile(FileIndex.of(file('', 'ab', { a: 0, b: 4 }))), [
+    'b is ready: the file has been edited to give it weight 4 since it was set to maintenance',
+  ]);
+  t.match(desired.serverList().get('b'), { weight: 4, availability: 'ready' });
+  desired.setAvailability('b', 'draining');
+  t.strictSame(
+    desired.applyFile(FileIndex.of(file('', 'ab', { a: 0, b: 5 }))),
+    [],
+    'another share of the work is no wish for work',
+  );
+  t.match(desired.serverList().get('b'), { weight: 5, availability: 'draining' });
+});
 
 t.test('a file that was edited while no process ran wins over what was kept, once', async (t) => {
   const before = new DesiredServers(file('', 'abc', { c: 0 }));
@@ -185,7 +182,7 @@ t.test('a name that the file gives to another address follows the file', async (
   t.equal(who(desired), 'default: a b c');
 });
 
-t.test('a server that is gone takes what was said of it along', async (t) => {
+t.test('the weight and availability of a removed server are forgotten', async (t) => {
   const desired = new DesiredServers(file('', 'ab'));
   desired.setAvailability('a', 'maintenance');
   desired.setWeight('a', 9);

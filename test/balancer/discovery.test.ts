@@ -157,7 +157,7 @@ t.test('plain servers, sources and their terms go together', async (t) => {
   t.equal(await who(balancer, client, 22), 'a b c');
 });
 
-t.test("an operator's changes lie over what sources tell, also when a server returns", async (t) => {
+t.test("an operator's changes override what sources report, also when a server returns", async (t) => {
   const [a, b, c] = (await namedOrigins(t, 'a', 'b', 'c')) as [NamedOrigin, NamedOrigin, NamedOrigin];
   const file = targetsFile(t);
   file.write(a, b);

@@ -114,7 +114,7 @@ t.test('an answer under way goes on; the next request on its connection is the l
   t.equal(await drained, true);
 });
 
-t.test('timeouts.drain cuts what hangs, and says whose doing it was', async (t) => {
+t.test('timeouts.drain cuts requests that hang, with the reason in the record', async (t) => {
   const { address, asked } = await patient(t);
   const { balancer, connect, clock, seen } = await startBalancer(
     t,
@@ -263,29 +263,33 @@ async function openWebSocket(t: Test, port: number): Promise<WebSocket> {
 // What comes within the event-loop ticks in which a drain begins is known only where the test has the same ticks.
 const SAME_TICKS = unlessThreads('the test does not know when a thread reads');
 
-t.test('while it drains it says that it is not ready, and takes what still comes', SAME_TICKS, async (t) => {
-  const { address, asked } = await patient(t);
-  const { balancer, connect } = await startBalancer(t, { servers: [address] });
-  t.match(balancer.status(), { state: 'running', ready: true, readyReasons: [] });
-  const [busy, late] = await Promise.all([connect(), connect()]);
-  busy.send(GET);
-  await until(() => asked.length === 1);
-  const drained = balancer.drain();
-  t.match(
-    balancer.status(),
-    { state: 'draining', ready: false, readyReasons: ['the balancer is draining'] },
-    'before a listener is closed',
-  );
-  late.send(GET);
-  await until(() => asked.length === 2);
-  for (const connection of asked) void connection.write(OK);
-  for (const client of [busy, late]) {
-    t.match((await client.response()).head, /\r\nConnection: close\r\n/);
-    client.end();
-  }
-  t.equal(await drained, true);
-  t.match(balancer.status(), { state: 'stopped', ready: false });
-});
+t.test(
+  'a draining balancer is not ready, and answers requests of open connections',
+  SAME_TICKS,
+  async (t) => {
+    const { address, asked } = await patient(t);
+    const { balancer, connect } = await startBalancer(t, { servers: [address] });
+    t.match(balancer.status(), { state: 'running', ready: true, readyReasons: [] });
+    const [busy, late] = await Promise.all([connect(), connect()]);
+    busy.send(GET);
+    await until(() => asked.length === 1);
+    const drained = balancer.drain();
+    t.match(
+      balancer.status(),
+      { state: 'draining', ready: false, readyReasons: ['the balancer is draining'] },
+      'before a listener is closed',
+    );
+    late.send(GET);
+    await until(() => asked.length === 2);
+    for (const connection of asked) void connection.write(OK);
+    for (const client of [busy, late]) {
+      t.match((await client.response()).head, /\r\nConnection: close\r\n/);
+      client.end();
+    }
+    t.equal(await drained, true);
+    t.match(balancer.status(), { state: 'stopped', ready: false });
+  },
+);
 
 /** What a health check of somebody in front is told. */
 async function ask(connect: () => Promise<RawClient>, head: string): Promise<string> {

@@ -87,7 +87,7 @@ t.test('a host in maintenance answers 503 with its error page, but to those who 
   t.match(await ask(client, 'x.b.test', '/only'), { status: 200 });
 });
 
-t.test('a maintenance ends by itself, and its end is told', async (t) => {
+t.test('a maintenance ends by itself, with an event', async (t) => {
   const { balancer, connect, clock } = await startBalancer(t, { respond: {} }, { manual: true });
   balancer.setHostMaintenance('*', { forMs: 2 * MINUTE });
   clock.advance(2 * MINUTE - 10);
@@ -103,7 +103,7 @@ t.test('a maintenance ends by itself, and its end is told', async (t) => {
   );
 });
 
-t.test('what cannot be is refused, and changes nothing', async (t) => {
+t.test('a maintenance that makes no sense is refused and changes nothing', async (t) => {
   const { balancer } = await startBalancer(t, { hosts: [{ host: 'a.test', respond: {} }] });
   const refuse = (code: string, ...[host, terms]: Parameters<typeof balancer.setHostMaintenance>): void => {
     t.throws(() => balancer.setHostMaintenance(host, terms), { name: 'OperationError', code }, host);

@@ -44,7 +44,7 @@ t.test('max_connections: requests beyond it wait in line, and are served in thei
   if (SWITCHED_WORKERS === 1) t.equal(server.accepted, 1);
 });
 
-t.test('max_connections: who waits longer than timeouts.queue is answered 503', async (t) => {
+t.test('max_connections: a request that waits longer than timeouts.queue gets 503', async (t) => {
   const server = await startRawServer((connection) => connection.hang());
   t.teardown(() => server.close());
   const servers = [{ address: server.address, max_connections: 1 }];

@@ -442,7 +442,7 @@ t.test('a reload begins and ends to expect headers, for the connections to come'
   await closed(t, plain);
 });
 
-t.test('a drain serves whoever is sending a header, and a stop cuts them', async (t) => {
+t.test('a drain serves clients that are sending a PROXY header, and a stop cuts them', async (t) => {
   const { balancer, connect, clock } = await start(t, {}, { manual: true });
   const client = await connect();
   client.send(V1.slice(0, 10));

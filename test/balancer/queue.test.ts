@@ -102,7 +102,7 @@ t.test('a connect that fails tells the first in line, and the next one gets its 
   t.equal(pool.openCount, 0);
 });
 
-t.test('timeouts.queue: who waits too long for a full server gets 503', async (t) => {
+t.test('timeouts.queue: a request that waits too long for a full server gets 503', async (t) => {
   const asked: RawConnection[] = [];
   const server = await startServer(t, async (connection) => {
     for (;;) {

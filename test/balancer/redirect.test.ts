@@ -3,7 +3,7 @@ import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { field } from '../support/origin.js';
 
-t.test('no target makes a redirect leave the host that the configuration names', async (t) => {
+t.test('no request target makes a redirect leave the configured host', async (t) => {
   const { connect } = await startBalancer(t, {
     paths: [
       { path: '~ ^/old(.*)$', redirect: { to: '{$1}' } },

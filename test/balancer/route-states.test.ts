@@ -41,7 +41,7 @@ async function metric(balancer: Balancer, line: RegExp): Promise<string[]> {
   return text.split('\n').filter((one) => line.test(one));
 }
 
-t.test('a route that loses its last server is told by name, and so is its return', async (t) => {
+t.test('events name a route that loses its last server, and when it has one again', async (t) => {
   const { balancer } = await startBalancer(t, TWO_HOSTS);
   balancer.setAvailability('a', 'draining');
   await until(() => story(balancer).includes('drained a'));
@@ -92,40 +92,37 @@ t.test('a route that loses its last server is told by name, and so is its return
   t.match(balancer.status(), { ready: true, routes: [{ downSince: null }, { downSince: null }] });
 });
 
-t.test(
-  'a check or a request that takes the last server out tells of the route after it told of the server',
-  async (t) => {
-    let status = '200 OK';
-    const checked = await origin(t, async (connection) => {
-      await connection.readHead();
-      await connection.write(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`);
-      connection.end();
-    });
-    const settings = {
-      health_check: { interval: '1s', fall: 1, rise: 1, address: checked.address },
-      hosts: [
-        { host: 'shop', servers: [server('a')] },
-        { host: 'blog', servers: [server('c')], health_check: false as const },
-      ],
-    };
-    const { balancer, clock, seen } = await startBalancer(t, settings, { manual: true });
-    status = '500 Broken';
-    clock.advance(1500);
-    await seen.when(({ stateChanges }) => stateChanges.includes('down a status 500'));
-    t.strictSame(story(balancer), ['down a', 'route_down shop a is down']);
-    status = '200 OK';
-    await until(
-      () => seen.stateChanges.includes('up a'),
-      'the server is up again',
-      () => {
-        clock.advance(1000);
-        return turns();
-      },
-    );
-    t.match(story(balancer).slice(-2), ['up a', /^route_up shop after \d+ m?s$/]);
-    t.equal(balancer.status().routes[1]?.downSince, null, 'nobody checks c');
-  },
-);
+t.test('the event of a route follows that of the server it lost, by a check or a request', async (t) => {
+  let status = '200 OK';
+  const checked = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`);
+    connection.end();
+  });
+  const settings = {
+    health_check: { interval: '1s', fall: 1, rise: 1, address: checked.address },
+    hosts: [
+      { host: 'shop', servers: [server('a')] },
+      { host: 'blog', servers: [server('c')], health_check: false as const },
+    ],
+  };
+  const { balancer, clock, seen } = await startBalancer(t, settings, { manual: true });
+  status = '500 Broken';
+  clock.advance(1500);
+  await seen.when(({ stateChanges }) => stateChanges.includes('down a status 500'));
+  t.strictSame(story(balancer), ['down a', 'route_down shop a is down']);
+  status = '200 OK';
+  await until(
+    () => seen.stateChanges.includes('up a'),
+    'the server is up again',
+    () => {
+      clock.advance(1000);
+      return turns();
+    },
+  );
+  t.match(story(balancer).slice(-2), ['up a', /^route_up shop after \d+ m?s$/]);
+  t.equal(balancer.status().routes[1]?.downSince, null, 'nobody checks c');
+});
 
 t.test('a backup server that can be used keeps its route up', async (t) => {
   const { balancer } = await startBalancer(t, { servers: [server('a'), server('b', { backup: true })] });
@@ -135,29 +132,32 @@ t.test('a backup server that can be used keeps its route up', async (t) => {
   t.match(story(balancer).join(), 'route_down default a is in maintenance, b is draining');
 });
 
-t.test('a reload that takes the last server, or brings one, tells of the route', async (t) => {
-  const { balancer } = await startBalancer(t, TWO_HOSTS);
-  const [shop, blog] = TWO_HOSTS.hosts as [(typeof TWO_HOSTS.hosts)[0], (typeof TWO_HOSTS.hosts)[0]];
-  const none = { ...TWO_HOSTS, hosts: [{ ...shop, servers: [server('a', { weight: 0 })] }, blog] };
-  await balancer.reload(createConfig(none));
-  t.ok(story(balancer).includes('route_down shop a has weight 0'), story(balancer).join('; '));
-  await balancer.reload(createConfig(none));
-  t.equal(story(balancer).filter((line) => line.startsWith('route_down')).length, 1, 'once');
-  await balancer.reload(createConfig(TWO_HOSTS));
-  t.match(story(balancer).at(-1), /^route_up shop after/);
-  balancer.setAvailability('c', 'draining');
-  balancer.setAvailability('b', 'draining');
-  await balancer.reload(createConfig({ ...TWO_HOSTS, hosts: [shop] }));
-  t.notMatch(story(balancer).slice(-2).join(), 'route_up blog', 'a route that is gone is told nothing of');
-  t.equal(balancer.status().routes.length, 1);
-});
+t.test(
+  'a reload that removes the last server of a route, or adds one, emits an event of the route',
+  async (t) => {
+    const { balancer } = await startBalancer(t, TWO_HOSTS);
+    const [shop, blog] = TWO_HOSTS.hosts as [(typeof TWO_HOSTS.hosts)[0], (typeof TWO_HOSTS.hosts)[0]];
+    const none = { ...TWO_HOSTS, hosts: [{ ...shop, servers: [server('a', { weight: 0 })] }, blog] };
+    await balancer.reload(createConfig(none));
+    t.ok(story(balancer).includes('route_down shop a has weight 0'), story(balancer).join('; '));
+    await balancer.reload(createConfig(none));
+    t.equal(story(balancer).filter((line) => line.startsWith('route_down')).length, 1, 'once');
+    await balancer.reload(createConfig(TWO_HOSTS));
+    t.match(story(balancer).at(-1), /^route_up shop after/);
+    balancer.setAvailability('c', 'draining');
+    balancer.setAvailability('b', 'draining');
+    await balancer.reload(createConfig({ ...TWO_HOSTS, hosts: [shop] }));
+    t.notMatch(story(balancer).slice(-2).join(), 'route_up blog', 'a route that is gone is told nothing of');
+    t.equal(balancer.status().routes.length, 1);
+  },
+);
 
-t.test('a route without a server from the start is told when it starts', async (t) => {
+t.test('a route without a server at the start is reported then', async (t) => {
   const { balancer } = await startBalancer(t, { servers: [server('a', { weight: 0 })] });
   t.strictSame(story(balancer), ['route_down default a has weight 0']);
 });
 
-t.test('a route whose servers are not checked yet is told after the first check', async (t) => {
+t.test('a route whose servers are not checked yet is reported after the first check', async (t) => {
   const dead = await deadAddress();
   const live = await startRawServer(answering('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
   t.teardown(() => live.close());
@@ -217,7 +217,7 @@ t.test('an ejected server that is called back as no other is left leaves its rou
   t.equal(balancer.status().ready, true);
 });
 
-t.test('a change that is refused does not keep a route that goes down from being told', async (t) => {
+t.test('a refused change does not suppress the event of a route that goes down', async (t) => {
   const one = await startRawServer(answering('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
   t.teardown(() => one.close());
   const health_check = { interval: '1s', fall: 1, path: '/' };

@@ -101,7 +101,7 @@ t.test('one client has a connection to each of several servers, and keeps them a
   t.same([a.server.accepted, b.server.accepted], [1, 1]);
 });
 
-t.test('beside a server without send_proxy, whose connections go round as ever', async (t) => {
+t.test('clients still share connections to a server without send_proxy', async (t) => {
   const plain = await startRawServer(async (connection, index) => {
     for (;;) {
       await connection.readHead();

@@ -37,7 +37,7 @@ for (const when of [
   });
 }
 
-t.test('stopped while it starts, it does not listen afterwards', async (t) => {
+t.test('a balancer that is stopped while it starts does not listen afterwards', async (t) => {
   const balancer = createBalancer(
     createConfig({ listen: ['localhost:0', '127.0.0.1:0'], health_check: false }),
     {},

@@ -71,7 +71,7 @@ t.test(
   },
 );
 
-t.test('it keeps the latest, oldest first', async (t) => {
+t.test('Recent keeps the latest values, oldest first', async (t) => {
   const recent = new Recent<number>(3);
   t.same(recent.toArray(), []);
   t.equal(recent.last, undefined);
@@ -85,7 +85,7 @@ t.test('it keeps the latest, oldest first', async (t) => {
   t.equal(recent.length, 3);
 });
 
-t.test('the newest can be put right, wherever it lies', async (t) => {
+t.test('the newest value of a Recent can be replaced at any position', async (t) => {
   const recent = new Recent<number>(3);
   recent.replaceLast(9);
   t.same(recent.toArray(), [], 'there is none');

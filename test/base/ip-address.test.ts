@@ -103,7 +103,7 @@ t.test('IPv6 clients are counted by /64, IPv4 clients one by one', async (t) => 
   t.not(IpAddress.unix.key, keyOf('::1'));
 });
 
-t.test('it takes what node takes for an address, and ipaddr.js gives it the same text', async () => {
+t.test('the same texts are addresses as for Node, with the same canonical text as in ipaddr.js', async () => {
   const group = fc.integer({ min: 0, max: 0xffff }).map((n) => n.toString(16));
   const octet = fc.oneof(fc.integer({ min: 0, max: 300 }).map(String), fc.constantFrom('', '00', '01', 'a'));
   const v4 = fc.array(octet, { minLength: 3, maxLength: 5 }).map((octets) => octets.join('.'));

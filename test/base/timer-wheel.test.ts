@@ -64,7 +64,7 @@ t.test('a deadline fires once, between its time and two ticks after', async (t) 
   }
 });
 
-t.test('armed between two ticks it is not early, however long it is', async (t) => {
+t.test('a deadline armed between two ticks is never early', async (t) => {
   for (const ms of [1, 20, 999, 1000, TURN]) {
     const { clock, owner } = start();
     const it = owner();
@@ -77,7 +77,7 @@ t.test('armed between two ticks it is not early, however long it is', async (t) 
   }
 });
 
-t.test('armed at the end of a long turn of the event loop it still has all of its time', async (t) => {
+t.test('a deadline armed at the end of a long tick of the event loop has all of its time', async (t) => {
   const { clock, tick, wheel } = stalled();
   const [exact, given, rough] = [new Owner(wheel), new Owner(wheel), new Owner(wheel)];
   clock.now += 1100;
@@ -93,7 +93,7 @@ t.test('armed at the end of a long turn of the event loop it still has all of it
   t.same([exact.fired.length, given.fired.length], [1, 1]);
 });
 
-t.test('armed again it counts anew, later or sooner', async (t) => {
+t.test('a deadline that is armed again counts anew, later or sooner', async (t) => {
   const { clock, owner } = start();
   const it = owner();
   it.deadline.arm(1000);
@@ -111,7 +111,7 @@ t.test('armed again it counts anew, later or sooner', async (t) => {
   t.equal(it.fired.length, 2);
 });
 
-t.test('arming it for later leaves it where it is: one assignment', async (t) => {
+t.test('arming a deadline for later does not move it in the wheel', async (t) => {
   const { clock, owner } = start();
   const it = owner();
   it.deadline.arm(1000);
@@ -125,7 +125,7 @@ t.test('arming it for later leaves it where it is: one assignment', async (t) =>
 });
 
 t.test(
-  'disarmed, or armed with 0, it does not fire, and leaves its slot when that comes round',
+  'a deadline that is disarmed, or armed with 0, does not fire, and leaves its slot when that is due',
   async (t) => {
     const { clock, owner } = start();
     const [one, two] = [owner(), owner()];
@@ -142,7 +142,7 @@ t.test(
   },
 );
 
-t.test('released it leaves the wheel at once, wherever it stands among others', async (t) => {
+t.test('a released deadline leaves the wheel at once', async (t) => {
   const { clock, owner } = start();
   for (const which of [0, 1, 2]) {
     const owners = [owner(), owner(), owner()];
@@ -161,7 +161,7 @@ t.test('released it leaves the wheel at once, wherever it stands among others', 
   }
 });
 
-t.test('one that fires may release, disarm or arm those that are due with it, and itself', async (t) => {
+t.test('a deadline that fires may release, disarm or arm itself and others that are due', async (t) => {
   const { clock, owner } = start();
   const owners = Array.from({ length: 4 }, owner);
   for (const it of owners) it.deadline.arm(100);

@@ -30,65 +30,71 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-t.test('with an admin listener in the file it is asked, and being ready is another question', async (t) => {
-  const admin = await freePort();
-  const file = `listen: 127.0.0.1:0\nadmin: { listen: ${admin}, token: "0123456789abcdef" }\nservers: [localhost:1]\nhealth_check: { interval: 100ms }\n`;
-  const cwd = t.testdir({ 'loadbalancer.yaml': file });
-  const lb = start(t, [], { cwd });
-  await url(lb);
-  t.match(await healthcheck(t, [], cwd), { code: 0, stdout: `127.0.0.1:${admin} is alive\n`, stderr: '' });
-  // The only server refuses connections: soon nothing is ready.
-  await lb.onStderr(/(localhost:1) is down/);
-  const ready = await healthcheck(t, ['--ready'], cwd);
-  t.match(ready, { code: 1, stderr: `lb: 127.0.0.1:${admin} answers 503.\n` });
-  t.equal(
-    (await healthcheck(t, ['--admin', String(admin)], t.testdir())).code,
-    0,
-    'named on the command line',
-  );
-});
+t.test(
+  'lb healthcheck asks the admin listener of the file whether lb is alive, not whether it is ready',
+  async (t) => {
+    const admin = await freePort();
+    const file = `listen: 127.0.0.1:0\nadmin: { listen: ${admin}, token: "0123456789abcdef" }\nservers: [localhost:1]\nhealth_check: { interval: 100ms }\n`;
+    const cwd = t.testdir({ 'loadbalancer.yaml': file });
+    const lb = start(t, [], { cwd });
+    await url(lb);
+    t.match(await healthcheck(t, [], cwd), { code: 0, stdout: `127.0.0.1:${admin} is alive\n`, stderr: '' });
+    // The only server refuses connections: soon nothing is ready.
+    await lb.onStderr(/(localhost:1) is down/);
+    const ready = await healthcheck(t, ['--ready'], cwd);
+    t.match(ready, { code: 1, stderr: `lb: 127.0.0.1:${admin} answers 503.\n` });
+    t.equal(
+      (await healthcheck(t, ['--admin', String(admin)], t.testdir())).code,
+      0,
+      'named on the command line',
+    );
+  },
+);
 
-t.test('it speaks to each kind of listener as that expects, and asks the easiest first', async (t) => {
-  const [plain, secure, told, both, closed] = [
-    await freePort(),
-    await freePort(),
-    await freePort(),
-    await freePort(),
-    await freePort(),
-  ];
-  const listeners = {
-    plain: `{ address: "127.0.0.1:${plain}", redirect: https }`,
-    secure: `{ address: "127.0.0.1:${secure}", tls: internal }`,
-    told: `{ address: "127.0.0.1:${told}", proxy_protocol: [127.0.0.1] }`,
-    both: `{ address: "127.0.0.1:${both}", tls: internal, proxy_protocol: [127.0.0.1] }`,
-    closed: `{ address: "127.0.0.1:${closed}", proxy_protocol: [10.0.0.0/8] }`,
-  };
-  const file = (...listen: string[]): string =>
-    `listen: [${listen.join(', ')}]\nservers: [localhost:1]\nreadiness_path: /ready\n`;
-  const cwd = t.testdir({
-    'loadbalancer.yaml': file(...Object.values(listeners)),
-    secure: file(listeners.secure),
-    told: file(listeners.told),
-    both: file(listeners.both),
-    easiest: file(listeners.closed, listeners.plain, listeners.secure),
-    closed: file(listeners.closed),
-  });
-  const lb = start(t, [], { cwd, env: { HOME: cwd } });
-  await lb.onStderr(/(try it)/);
-  for (const [name, port] of [
-    ['secure', secure],
-    ['told', told],
-    ['both', both],
-    ['easiest', plain],
-  ] as const) {
-    const checked = await healthcheck(t, ['-c', name], cwd);
-    t.match(checked, { code: 0, stdout: `127.0.0.1:${port} is alive\n`, stderr: '' }, name);
-  }
-  t.match(await healthcheck(t, ['-c', 'closed'], cwd), {
-    code: 1,
-    stderr: `lb: 127.0.0.1:${closed} closes the connection: this machine may not be in its proxy_protocol.\n`,
-  });
-});
+t.test(
+  'lb healthcheck speaks to each kind of listener as that expects, and asks the easiest first',
+  async (t) => {
+    const [plain, secure, told, both, closed] = [
+      await freePort(),
+      await freePort(),
+      await freePort(),
+      await freePort(),
+      await freePort(),
+    ];
+    const listeners = {
+      plain: `{ address: "127.0.0.1:${plain}", redirect: https }`,
+      secure: `{ address: "127.0.0.1:${secure}", tls: internal }`,
+      told: `{ address: "127.0.0.1:${told}", proxy_protocol: [127.0.0.1] }`,
+      both: `{ address: "127.0.0.1:${both}", tls: internal, proxy_protocol: [127.0.0.1] }`,
+      closed: `{ address: "127.0.0.1:${closed}", proxy_protocol: [10.0.0.0/8] }`,
+    };
+    const file = (...listen: string[]): string =>
+      `listen: [${listen.join(', ')}]\nservers: [localhost:1]\nreadiness_path: /ready\n`;
+    const cwd = t.testdir({
+      'loadbalancer.yaml': file(...Object.values(listeners)),
+      secure: file(listeners.secure),
+      told: file(listeners.told),
+      both: file(listeners.both),
+      easiest: file(listeners.closed, listeners.plain, listeners.secure),
+      closed: file(listeners.closed),
+    });
+    const lb = start(t, [], { cwd, env: { HOME: cwd } });
+    await lb.onStderr(/(try it)/);
+    for (const [name, port] of [
+      ['secure', secure],
+      ['told', told],
+      ['both', both],
+      ['easiest', plain],
+    ] as const) {
+      const checked = await healthcheck(t, ['-c', name], cwd);
+      t.match(checked, { code: 0, stdout: `127.0.0.1:${port} is alive\n`, stderr: '' }, name);
+    }
+    t.match(await healthcheck(t, ['-c', 'closed'], cwd), {
+      code: 1,
+      stderr: `lb: 127.0.0.1:${closed} closes the connection: this machine may not be in its proxy_protocol.\n`,
+    });
+  },
+);
 
 t.test(
   'without an admin listener the readiness path is asked; a 503 of it is alive and not ready',

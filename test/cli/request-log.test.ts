@@ -21,7 +21,7 @@ function logOf(t: Test, settings: Settings, options: Partial<RequestLogOptions> 
 
 const read = (file: string): string => readFileSync(file, 'utf8');
 
-t.test('a map says the format, the file, the fields and which requests', async (t) => {
+t.test('access_log as a map sets format, file, fields and which requests are logged', async (t) => {
   const file = join(t.testdir({}), 'access.log');
   const { log } = logOf(t, {
     access_log: { format: 'json', file, fields: ['status', 'server'], status: '400-599', slower_than: '1s' },
@@ -31,7 +31,7 @@ t.test('a map says the format, the file, the fields and which requests', async (
   t.equal(read(file), '{"status":404,"server":"mango-1"}\n{"status":200,"server":"mango-1"}\n');
 });
 
-t.test('to a file it is json unless something else is said', async (t) => {
+t.test('the access log in a file is json by default', async (t) => {
   const directory = t.testdir({});
   const plain = logOf(t, { access_log: { file: join(directory, 'a') } });
   const combined = logOf(t, {
@@ -63,26 +63,23 @@ t.test('the command line wins over the file, and -q leaves a file alone', async 
   t.equal(quiet.stream.text, '');
 });
 
-t.test(
-  'it follows other settings: what was written stays whole, what comes goes to the new place',
-  async (t) => {
-    const directory = t.testdir({});
-    const [first, second] = ['first', 'second'].map((name) => join(directory, name)) as [string, string];
-    const { log, stream } = logOf(t, { access_log: { file: first } });
-    log.requestSettled(recordOf({ requestId: 'one' }));
-    log.applyConfig(createConfig({ access_log: { file: second, fields: ['request_id'] } }));
-    log.requestSettled(recordOf({ requestId: 'two' }));
-    log.applyConfig(createConfig({ access_log: 'dev' }));
-    log.requestSettled(recordOf({ requestId: 'three' }));
-    log.applyConfig(createConfig({ access_log: 'off' }));
-    log.requestSettled(recordOf({ requestId: 'four' }));
-    await log.close();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    t.match(read(first), /^\{"ts".*"one".*\}\n$/);
-    t.equal(read(second), '{"request_id":"two"}\n');
-    t.match(stream.text, /^\d\d:\d\d:\d\d {2}GET .*\n$/);
-  },
-);
+t.test('after other settings the access log goes on in the new file, and no line is split', async (t) => {
+  const directory = t.testdir({});
+  const [first, second] = ['first', 'second'].map((name) => join(directory, name)) as [string, string];
+  const { log, stream } = logOf(t, { access_log: { file: first } });
+  log.requestSettled(recordOf({ requestId: 'one' }));
+  log.applyConfig(createConfig({ access_log: { file: second, fields: ['request_id'] } }));
+  log.requestSettled(recordOf({ requestId: 'two' }));
+  log.applyConfig(createConfig({ access_log: 'dev' }));
+  log.requestSettled(recordOf({ requestId: 'three' }));
+  log.applyConfig(createConfig({ access_log: 'off' }));
+  log.requestSettled(recordOf({ requestId: 'four' }));
+  await log.close();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  t.match(read(first), /^\{"ts".*"one".*\}\n$/);
+  t.equal(read(second), '{"request_id":"two"}\n');
+  t.match(stream.text, /^\d\d:\d\d:\d\d {2}GET .*\n$/);
+});
 
 t.test('a file that cannot be opened changes nothing', async (t) => {
   const directory = t.testdir({});

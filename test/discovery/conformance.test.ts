@@ -270,7 +270,7 @@ for (const kind of Object.keys(REGISTRIES) as SourceConfig['kind'][]) {
     },
   );
 
-  t.test(`${kind}: after it was stopped it tells nothing`, { buffered: true }, async (t) => {
+  t.test(`${kind}: a stopped source reports nothing`, { buffered: true }, async (t) => {
     const registry = await REGISTRIES[kind](t);
     registry.set('10.0.0.1');
     const { providers, told } = follow(t, registry);

@@ -112,7 +112,7 @@ t.test('what happens while the list is on its way is not missed', async (t) => {
 });
 
 t.test(
-  'one that is told to stop is left out from the event on, before any list, until it starts again',
+  'a container that is told to stop is left out from that event on, until it starts again',
   async (t) => {
     const both = [api('a1', '10.0.0.1'), api('b2', '10.0.0.2')];
     const engine = await engineOf(t, ...both);
@@ -241,7 +241,7 @@ t.test(
   },
 );
 
-t.test('a restart, a pause and another signal take nobody out for longer than they last', async (t) => {
+t.test('a restart, a pause or another signal leaves a container out only as long as it lasts', async (t) => {
   const one = api('a1', '10.0.0.1');
   const engine = await engineOf(t, one);
   const { ask, tells } = follow(t, engine);
@@ -442,7 +442,7 @@ for (const [what, act, expected] of BROKEN)
     await tells('api-b2 10.0.0.2:80 ?');
   });
 
-t.test('an engine that is silent, broken or not there is told of', async (t) => {
+t.test('an engine that is silent, broken or missing is reported', async (t) => {
   const engine = await engineOf(t, api('a1', '10.0.0.1'));
   const { ask, last, clock, said } = follow(t, engine);
   const next = async (expected: RegExp): Promise<void> => {
@@ -507,7 +507,7 @@ t.test(
   },
 );
 
-t.test('one that is told to stop while it is asked about after a pause stays out', async (t) => {
+t.test('a container that is told to stop while the list is asked for after a pause stays out', async (t) => {
   const engine = await engineOf(t, api('a1', '10.0.0.1'), api('b2', '10.0.0.2'));
   const { ask, tells, last, settled } = follow(t, engine);
   ask();

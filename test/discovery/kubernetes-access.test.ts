@@ -57,7 +57,7 @@ t.test('a kubeconfig has everything in itself, or names files by their path from
   });
 });
 
-t.test('it may be JSON, and a $ in it is a $', async (t) => {
+t.test('a kubeconfig may be JSON, and a $ in it has no meaning', async (t) => {
   const user = { name: 'u', user: { token: `\${HOME}` } };
   const text = JSON.stringify({
     clusters: [{ name: 'c', cluster: { server: 'http://127.0.0.1:8001' } }],

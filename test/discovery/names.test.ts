@@ -48,35 +48,38 @@ function namesIn(provided: ProvidedServers, { groups }: FileIndex): readonly str
   );
 }
 
-t.test('whoever begins with the last answers, or follows them, finds the same names', async (t) => {
-  const none: Answers = new Map();
-  for (let round = 0; round < ROUNDS; round++) {
-    let file = FILES[0] as FileIndex;
-    let provided = ProvidedServers.of(file, none);
-    let follower = ProvidedServers.of(file, none);
-    const told = new Map<string, readonly DiscoveredServer[]>();
-    for (let step = 0; step < STEPS; step++) {
-      const source = [...file.sources.keys()][below(2)] as string;
-      if (below(6) === 0) {
-        file = FILES[below(2)] as FileIndex;
-        provided = ProvidedServers.of(file, provided.answers);
-        follower = ProvidedServers.of(file, follower.answers);
-      } else {
-        const servers = changed(told.get(source) ?? []);
-        told.set(source, servers);
-        provided.set(source, servers);
-        follower.set(source, provided.answerOf(source));
+t.test(
+  'servers get the same names whether a thread followed all answers or begins with the last',
+  async (t) => {
+    const none: Answers = new Map();
+    for (let round = 0; round < ROUNDS; round++) {
+      let file = FILES[0] as FileIndex;
+      let provided = ProvidedServers.of(file, none);
+      let follower = ProvidedServers.of(file, none);
+      const told = new Map<string, readonly DiscoveredServer[]>();
+      for (let step = 0; step < STEPS; step++) {
+        const source = [...file.sources.keys()][below(2)] as string;
+        if (below(6) === 0) {
+          file = FILES[below(2)] as FileIndex;
+          provided = ProvidedServers.of(file, provided.answers);
+          follower = ProvidedServers.of(file, follower.answers);
+        } else {
+          const servers = changed(told.get(source) ?? []);
+          told.set(source, servers);
+          provided.set(source, servers);
+          follower.set(source, provided.answerOf(source));
+        }
+        const names = namesIn(provided, file);
+        const fresh = ProvidedServers.of(file, provided.answers);
+        const place = `round ${round}, step ${step}`;
+        if (namesIn(follower, file).join() !== names.join()) t.same(namesIn(follower, file), names, place);
+        if (namesIn(fresh, file).join() !== names.join()) t.same(namesIn(fresh, file), names, place);
+        if (below(6) === 0) follower = fresh;
       }
-      const names = namesIn(provided, file);
-      const fresh = ProvidedServers.of(file, provided.answers);
-      const place = `round ${round}, step ${step}`;
-      if (namesIn(follower, file).join() !== names.join()) t.same(namesIn(follower, file), names, place);
-      if (namesIn(fresh, file).join() !== names.join()) t.same(namesIn(fresh, file), names, place);
-      if (below(6) === 0) follower = fresh;
     }
-  }
-  t.pass(`${ROUNDS * STEPS} answers`);
-});
+    t.pass(`${ROUNDS * STEPS} answers`);
+  },
+);
 
 t.test('a source gives no server the name of one address of an entry', async (t) => {
   const app = { name: 'app', address: 'app.test:80' };

@@ -56,7 +56,7 @@ function scene() {
   };
 }
 
-t.test('a list is told of once, and an order that changes is no change', async (t) => {
+t.test('an unchanged list is not reported again, and an order that changes is no change', async (t) => {
   const { provider, told } = scene();
   t.equal(provider.status.state, 'waiting');
   provider.onServers([at('a:1'), at('b:1'), at('a:1', { weight: 3 })], 5000);
@@ -68,7 +68,7 @@ t.test('a list is told of once, and an order that changes is no change', async (
   t.match(provider.status, { state: 'current', servers: 2, error: '', errors: 0 });
 });
 
-t.test('it is asked again when its answer is not valid any more, and not before', async (t) => {
+t.test('a source is asked again when its answer is not valid any more, and not before', async (t) => {
   const { provider, clock, asked } = scene();
   provider.onServers([at('a:1')], 5000);
   clock.advance(4900);
@@ -83,7 +83,7 @@ t.test('it is asked again when its answer is not valid any more, and not before'
 });
 
 t.test(
-  'errors keep the last list, are told of once, and are tried again after longer and longer',
+  'errors keep the last list, are reported once, and are followed by tries at growing intervals',
   async (t) => {
     const { provider, clock, events, told, asked } = scene();
     provider.onServers([at('a:1')], 1000);

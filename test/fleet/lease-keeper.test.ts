@@ -147,7 +147,7 @@ t.test('nodes that have lost Redis let through the limit together, each its shar
 });
 
 t.test(
-  'who has used up the limit when Redis is lost has no burst again, and pays what it owes',
+  'a client that has used up its limit when Redis is lost gets no new burst, and owes what it overdrew',
   async (t) => {
     const fleet = new Fleet(3);
     await fleet.run(3000, [600, 200, 200]);
@@ -158,7 +158,7 @@ t.test(
   },
 );
 
-t.test('who has not used up the limit when Redis is lost has its burst', async (t) => {
+t.test('a client that has not used up its limit when Redis is lost keeps its burst', async (t) => {
   const fleet = new Fleet(3);
   // Leased, as one node has more than its share.
   await fleet.run(3000, [150, 10, 10]);

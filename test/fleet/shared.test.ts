@@ -91,7 +91,7 @@ await t.test(
   },
 );
 
-await t.test('bans are told again to a Redis that has lost them', { skip }, async (t) => {
+await t.test('bans are written again to a Redis that has lost them', { skip }, async (t) => {
   const redis = await RedisServer.start(t);
   const settings = {
     respond: { status: 404 },

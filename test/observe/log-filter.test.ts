@@ -5,7 +5,7 @@ import { recordOf } from './record.js';
 
 const none = { statuses: [], slowerThan: null, sample: 0 };
 
-t.test('statuses are always written, and what was cut half way', async (t) => {
+t.test('requests with a configured status, and answers that were cut off, are always logged', async (t) => {
   const filter = new LogFilter({
     ...none,
     statuses: [
@@ -22,13 +22,13 @@ t.test('statuses are always written, and what was cut half way', async (t) => {
   t.equal(filter.keeps(recordOf({ status: 404, reason: 'no_route' })), false, 'this one is not cut');
 });
 
-t.test('slow ones are always written', async (t) => {
+t.test('requests slower than slower_than are always logged', async (t) => {
   const filter = new LogFilter({ ...none, slowerThan: 1000 });
   t.equal(filter.keeps(recordOf({ durationMs: 1000 })), false);
   t.equal(filter.keeps(recordOf({ durationMs: 1000.1 })), true);
 });
 
-t.test('of the others a share is written, and chance says which', async (t) => {
+t.test('a random share of all other requests is logged', async (t) => {
   let turn = 0;
   const filter = new LogFilter(
     { statuses: [{ from: 500, to: 599 }], slowerThan: null, sample: 0.25 },

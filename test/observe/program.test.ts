@@ -12,17 +12,19 @@ const lines = (file: string): { [field: string]: unknown }[] =>
     .split('\n')
     .map((line) => JSON.parse(line) as { [field: string]: unknown });
 
-t.test('one line tells the whole story, files are rotated, and somebody else is told', async (t) => {
-  const good = await startFixtureServer({ name: 'good' });
-  t.teardown(() => good.close());
-  const dead = await deadAddress();
-  const { url: webhook, until } = await startListener(t);
-  const directory = t.testdir({});
-  const [file, log] = [join(directory, 'lb.yaml'), join(directory, 'access.log')];
-  const write = (more: string): void =>
-    writeFileSync(
-      file,
-      `listen: 127.0.0.1:0
+t.test(
+  'each request is one line with its attempts, log files are rotated, and the webhook gets events',
+  async (t) => {
+    const good = await startFixtureServer({ name: 'good' });
+    t.teardown(() => good.close());
+    const dead = await deadAddress();
+    const { url: webhook, until } = await startListener(t);
+    const directory = t.testdir({});
+    const [file, log] = [join(directory, 'lb.yaml'), join(directory, 'access.log')];
+    const write = (more: string): void =>
+      writeFileSync(
+        file,
+        `listen: 127.0.0.1:0
 health_check: { path: /healthcheck, interval: 1h, fall: 1, timeout: 1s }
 servers:
   - { address: "${dead}", name: dead }
@@ -30,32 +32,33 @@ servers:
 access_log: { file: ${log}${more} }
 events: { webhook: "${webhook}" }
 `,
-    );
-  write('');
-  const program = start(t, ['-c', file]);
-  const target = await url(program);
-  for (let i = 0; i < 2; i++) await get(`${target}/a?b=1`);
-  await until('down', 'dead');
+      );
+    write('');
+    const program = start(t, ['-c', file]);
+    const target = await url(program);
+    for (let i = 0; i < 2; i++) await get(`${target}/a?b=1`);
+    await until('down', 'dead');
 
-  renameSync(log, `${log}.1`);
-  program.child.kill('SIGUSR2');
-  write(', status: 500-599');
-  program.child.kill('SIGHUP');
-  await until('reloaded');
-  await get(`${target}/quiet`);
-  program.child.kill('SIGTERM');
-  t.equal(await program.end(), 0);
+    renameSync(log, `${log}.1`);
+    program.child.kill('SIGUSR2');
+    write(', status: 500-599');
+    program.child.kill('SIGHUP');
+    await until('reloaded');
+    await get(`${target}/quiet`);
+    program.child.kill('SIGTERM');
+    t.equal(await program.end(), 0);
 
-  const [first] = lines(`${log}.1`);
-  t.match(first, {
-    route: 'default',
-    target: '/a?b=1',
-    status: 200,
-    server: 'good',
-    reason: '',
-    client: '127.0.0.1',
-  });
-  const all = lines(`${log}.1`).flatMap(({ tries }) => tries as { server: string; result: string }[]);
-  t.ok(all.every(({ server, result }) => server === 'dead' || result === '200'));
-  t.equal(readFileSync(log, 'utf8'), '', 'no request failed since');
-});
+    const [first] = lines(`${log}.1`);
+    t.match(first, {
+      route: 'default',
+      target: '/a?b=1',
+      status: 200,
+      server: 'good',
+      reason: '',
+      client: '127.0.0.1',
+    });
+    const all = lines(`${log}.1`).flatMap(({ tries }) => tries as { server: string; result: string }[]);
+    t.ok(all.every(({ server, result }) => server === 'dead' || result === '200'));
+    t.equal(readFileSync(log, 'utf8'), '', 'no request failed since');
+  },
+);

@@ -98,7 +98,7 @@ t.test('a receiver that switches protocols is a failure, and events are sent aga
   await webhook.close();
 });
 
-t.test('what comes close together goes in one signed request', async (t) => {
+t.test('events close together go in one signed request', async (t) => {
   const to = await receiver(t);
   const { clock, webhook, warnings } = hook(to.url, { secret: 'correct horse' });
   const events = [event(), event('up')];
@@ -133,7 +133,7 @@ t.test('without a secret there is no signature, and a long queue goes in pieces'
   await webhook.close();
 });
 
-t.test('what fails is sent again, later each time, and complained of once', async (t) => {
+t.test('a failed request is repeated at growing intervals, with one warning', async (t) => {
   const to = await receiver(t);
   const { clock, webhook, warnings } = hook(to.url);
   to.status = 503;
@@ -163,7 +163,7 @@ t.test('what fails is sent again, later each time, and complained of once', asyn
   await webhook.close();
 });
 
-t.test('what is refused is not sent again', async (t) => {
+t.test('an event that the receiver refuses is not sent again', async (t) => {
   const to = await receiver(t);
   for (const status of [400, 401, 410]) {
     const { clock, webhook, warnings } = hook(to.url);
@@ -216,7 +216,7 @@ t.test('a receiver that is not there or never answers holds nothing up', async (
   );
 });
 
-t.test('of too many events the oldest are dropped, counted and told of', async (t) => {
+t.test('of too many events the oldest are dropped, counted and reported', async (t) => {
   const to = await receiver(t);
   const { clock, webhook } = hook(to.url);
   for (let i = 0; i < 1005; i++) webhook.tell(event());
@@ -228,7 +228,7 @@ t.test('of too many events the oldest are dropped, counted and told of', async (
   await webhook.close();
 });
 
-t.test('what waits at the end is still told', async (t) => {
+t.test('events that wait when lb stops are still sent', async (t) => {
   const to = await receiver(t);
   const { webhook } = hook(to.url);
   webhook.tell(event('draining'));

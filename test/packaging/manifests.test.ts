@@ -60,7 +60,7 @@ const find = (kind: string): Manifest => manifests.find((one) => one.kind === ki
 const pod = find('Deployment').spec?.template?.spec as Pod;
 const [container] = pod.containers as [Container];
 
-t.test('it has the kinds of object, each of a version that Kubernetes serves', async (t) => {
+t.test('the manifests have objects of versions that Kubernetes serves', async (t) => {
   t.same(
     manifests.map(({ apiVersion, kind }) => `${apiVersion} ${kind}`),
     [
@@ -110,7 +110,7 @@ t.test(
   },
 );
 
-t.test('its settings are good, and the pod goes by them', async (t) => {
+t.test('the settings in the ConfigMap are good, and the pod uses them', async (t) => {
   const settings = find('ConfigMap').data?.['loadbalancer.yaml'] ?? '';
   const result = loadConfig(settings, { env: TOKENS, needsRoute: true });
   if (!result.ok) throw new Error(JSON.stringify(result.problems));

@@ -62,7 +62,7 @@ t.test('a real name server that fails, refuses or is silent takes no server away
   await Promise.all(ERRORS.map((error) => t.test(error, { buffered: true }, (t) => ridesOver(t, error))));
 });
 
-t.test('one that is silent at the start is waited for, and then followed', { skip }, async (t) => {
+t.test('a name server that is silent at the start is waited for, and then followed', { skip }, async (t) => {
   const [{ port }] = (await origins(t, ['127.0.0.1', '127.0.0.2'])) as [RawServer];
   const named = await Named.start(t, records(1, 2));
   await named.fail('ETIMEOUT');

@@ -95,7 +95,7 @@ t.test(
   },
 );
 
-t.test('a scheme is what a trusted proxy tells, and http from anyone else', async (t) => {
+t.test('the scheme is the one that a trusted proxy reports, else http', async (t) => {
   const head = ['X-Forwarded-Proto: http, https'];
   for (const [fields, trusted, scheme] of [
     [head, true, 'https'],

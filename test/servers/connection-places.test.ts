@@ -157,7 +157,7 @@ t.test('the longer requests wait, the less a small difference closes an open con
   }
 });
 
-t.test('a free place that nobody calls about is found', async (t) => {
+t.test('a free place is found even if no thread calls about it', async (t) => {
   const { one, third, clock } = await twoPools(t, { maxConnections: 1 });
   t.equal(third.takePlace(1), true);
   const waiting = new Request(one);
@@ -189,7 +189,7 @@ t.test('a place that is left to a thread that does not take it is taken after a 
   await until(() => third.open === 0);
 });
 
-t.test('who leaves the line leaves the place to others', async (t) => {
+t.test('a request that leaves the line leaves its place to others', async (t) => {
   const { one, other, clock } = await twoPools(t, { maxConnections: 1 });
   const first = new Request(one);
   await first.answered();

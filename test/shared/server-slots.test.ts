@@ -88,7 +88,7 @@ t.test('the line of another thread counts as earlier only beyond a tolerance', a
   }
 });
 
-t.test('a row is used again only when nobody counts on it any more', async (t) => {
+t.test('a row is used again only when no thread uses it any more', async (t) => {
   const { servers } = SharedMemory.create();
   const first = servers.claim();
   const row = servers.row(first);

@@ -78,7 +78,7 @@ t.test('all threads follow the addresses of a name', THREADS, async (t) => {
   t.equal(threadsEnded(seen).length, 1);
 });
 
-t.test('threads are told that a name cannot be resolved, and when it can be', THREADS, async (t) => {
+t.test('threads learn that a name cannot be resolved, and when it can be again', THREADS, async (t) => {
   const dns = await DnsServer.start();
   t.teardown(() => dns.close());
   const [{ port }] = (await origins(t)) as [RawServer];

@@ -115,7 +115,7 @@ t.test(
   },
 );
 
-t.test('a server is told to be drained when no thread gives it requests any more', THREADS, async (t) => {
+t.test('a server is reported as drained when no thread sends it requests any more', THREADS, async (t) => {
   const servers = await Promise.all(['a', 'b'].map((name) => startFixtureServer({ name })));
   t.teardown(() => Promise.all(servers.map((server) => server.close())));
   const entries = servers.map(({ name, address }) => ({ name, address }));

@@ -271,7 +271,7 @@ t.test('an observer of requests gets every record, whole and in order', async (t
   );
 });
 
-t.test('nobody reads records: none are posted', async (t) => {
+t.test('without an observer of records none are posted', async (t) => {
   const reports = new ThreadReports({
     clock: systemClock,
     metrics: new Metrics(),
@@ -331,7 +331,7 @@ t.test('observers that read summaries get no records', async (t) => {
   ]);
 });
 
-t.test('what threads say of the same thing is said once', async (t) => {
+t.test('an event that several threads report is emitted once', async (t) => {
   const reporting = new Reporting(t);
   const reporters = [1, 2, 3].map((thread) => reporting.start(thread));
   for (const reporter of reporters) {

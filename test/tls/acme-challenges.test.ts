@@ -26,7 +26,7 @@ t.test('a challenge that two have added is answered until both have removed it',
   t.same(told, [1, 1, 0]);
 });
 
-t.test('one of tls-alpn-01 leaves a token of http-01 alone', async (t) => {
+t.test('a challenge of tls-alpn-01 does not remove a token of http-01', async (t) => {
   const challenges = new AcmeChallenges();
   const pair = { cert: 'cert', key: 'key' };
   await challenges.add(OFFER);
@@ -37,7 +37,7 @@ t.test('one of tls-alpn-01 leaves a token of http-01 alone', async (t) => {
   t.equal(challenges.answerFor(PATH), 'token.key');
 });
 
-t.test('what others want answered is not taken up after the end', async (t) => {
+t.test('challenges of other nodes are not answered after the end', async (t) => {
   const challenges = new AcmeChallenges();
   const ordering = (): AcmeOrdering =>
     new AcmeOrdering(

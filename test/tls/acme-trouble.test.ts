@@ -25,7 +25,7 @@ function moment(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 100));
 }
 
-t.test('damaged files of the store are told, set aside and made anew', needsPebble, async (t) => {
+t.test('damaged files of the store are reported, set aside and made anew', needsPebble, async (t) => {
   const rig = await startRig(t);
   const { directory, ca } = await Pebble.start(t, { httpPort: rig.httpPort });
   const store = scratch(t);
@@ -71,7 +71,7 @@ t.test('an authority that asks for external account binding gets it', needsPebbl
 });
 
 t.test(
-  'a directory whose own certificate is not trusted is told, and tried again later',
+  'a directory whose own certificate is not trusted is reported, and tried again later',
   needsPebble,
   async (t) => {
     const rig = await startRig(t);
@@ -133,34 +133,30 @@ t.test('a directory that is away for a while is asked again at growing intervals
   t.equal(manager.statuses[0]?.error, null);
 });
 
-t.test(
-  'a name that does not lead here is told with what the authority says of it',
-  needsPebble,
-  async (t) => {
-    const rig = await startRig(t);
-    // Nothing listens on that port.
-    const { directory, ca } = await Pebble.start(t, { httpPort: 1 });
-    const store = scratch(t);
-    const { manager, told, clock } = rig.manager({ directory, ca, store });
-    await want(manager, [['www.example.com']]);
-    const { host, reason, retryMs } = await told.next('certificate_failed');
-    t.equal(host, 'www.example.com');
-    t.match(reason, /^http-01 for www\.example\.com failed: .*(?:connection|refused)/i);
-    t.ok(retryMs > 40_000 && retryMs < 80_000, `${retryMs} ms`);
-    t.match(manager.statuses, [{ state: 'self_signed', failures: 1, error: reason }]);
-    t.ok(rig.challenges.isEmpty, 'no challenge is left');
-    clock.jump(retryMs + 1000);
-    const second = await told.next('certificate_failed', 2);
-    t.ok(second.retryMs > retryMs, 'the next try is later');
-    manager.stop();
-    const restarted = rig.manager({ directory, ca, store }, clock);
-    await want(restarted.manager, [['www.example.com']]);
-    t.match(restarted.manager.statuses, [{ failures: 2, error: second.reason }], 'a restart knows of it');
-    t.equal(restarted.told.count('certificate_failed'), 0);
-  },
-);
+t.test('a name that does not lead here is reported in the words of the authority', needsPebble, async (t) => {
+  const rig = await startRig(t);
+  // Nothing listens on that port.
+  const { directory, ca } = await Pebble.start(t, { httpPort: 1 });
+  const store = scratch(t);
+  const { manager, told, clock } = rig.manager({ directory, ca, store });
+  await want(manager, [['www.example.com']]);
+  const { host, reason, retryMs } = await told.next('certificate_failed');
+  t.equal(host, 'www.example.com');
+  t.match(reason, /^http-01 for www\.example\.com failed: .*(?:connection|refused)/i);
+  t.ok(retryMs > 40_000 && retryMs < 80_000, `${retryMs} ms`);
+  t.match(manager.statuses, [{ state: 'self_signed', failures: 1, error: reason }]);
+  t.ok(rig.challenges.isEmpty, 'no challenge is left');
+  clock.jump(retryMs + 1000);
+  const second = await told.next('certificate_failed', 2);
+  t.ok(second.retryMs > retryMs, 'the next try is later');
+  manager.stop();
+  const restarted = rig.manager({ directory, ca, store }, clock);
+  await want(restarted.manager, [['www.example.com']]);
+  t.match(restarted.manager.statuses, [{ failures: 2, error: second.reason }], 'a restart knows of it');
+  t.equal(restarted.told.count('certificate_failed'), 0);
+});
 
-t.test('a store that cannot be written is told, and nothing is ordered', needsPebble, async (t) => {
+t.test('a store that cannot be written is reported, and nothing is ordered', needsPebble, async (t) => {
   const rig = await startRig(t);
   const pebble = await Pebble.start(t, { httpPort: rig.httpPort });
   const { directory, ca } = pebble;

@@ -167,7 +167,7 @@ t.test('what cannot be used is refused with the file and the reason', async (t) 
   t.same(say('folder'), ['folder: no file *.pem in the folder has a certificate']);
 });
 
-t.test('all that is wrong is told at once', async (t) => {
+t.test('all problems of the files are reported at once', async (t) => {
   t.same(refused(t, { certificates: ['/none/a.pem', '/none/b.pem'], client_auth: { ca: '/none/ca.pem' } }), [
     'ca.pem: the file does not exist',
     'a.pem: the file does not exist',
@@ -175,7 +175,7 @@ t.test('all that is wrong is told at once', async (t) => {
   ]);
 });
 
-t.test('a chain that is out of order is told of, and sent in order', async (t) => {
+t.test('a chain that is out of order is reported, and sent in order', async (t) => {
   const leaf = await middle.issue({ names: ['a.test'] });
   const stranger = await TestAuthority.create('Stranger');
   const file = join(t.testdir(), 'a.pem');
@@ -195,7 +195,7 @@ t.test('a chain that is out of order is told of, and sent in order', async (t) =
 });
 
 t.test(
-  'a certificate that is expired, not yet valid, weak or without names is used, and told of',
+  'a certificate that is expired, not yet valid, weak or without names is used, with a warning',
   async (t) => {
     const folder = t.testdir();
     const now = Date.now();
@@ -238,7 +238,7 @@ t.test(
   },
 );
 
-t.test('a certificate alone whose issuer is published elsewhere is told of as incomplete', async (t) => {
+t.test('a certificate alone whose issuer is published elsewhere is reported as incomplete', async (t) => {
   const extension = new x509.AuthorityInfoAccessExtension({ caIssuers: 'http://ca.test/ca.der' });
   const { cert, key } = writeCertificate(
     t.testdir(),

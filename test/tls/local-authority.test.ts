@@ -71,7 +71,7 @@ t.test('many names are spread over several certificates', async (t) => {
   );
 });
 
-t.test('what keeps it from being read or written is told in a line', async (t) => {
+t.test('an authority that cannot be read or written is reported in one line', async (t) => {
   const folder = t.testdir({ 'ca.key': 'nonsense', file: '' });
   await t.rejects(issueHere(folder, ['a'], Date.now()), {
     message: /ca\.key is damaged: remove it to have a new one made/,
@@ -102,7 +102,7 @@ t.test('the event loop goes on while keys are made', async (t) => {
   t.ok(longest < 500, `${longest} ms`);
 });
 
-t.test('it lies in the data folder of the user', async (t) => {
+t.test('the local authority is kept in the data folder of the user', async (t) => {
   t.equal(authorityFolder({ XDG_DATA_HOME: '/data' }), '/data/lb');
   t.match(authorityFolder({ XDG_DATA_HOME: 'relative' }), /^\/.*\/\.local\/share\/lb$/);
   t.match(authorityFolder({}), /\/\.local\/share\/lb$/);

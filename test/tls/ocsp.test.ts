@@ -127,23 +127,26 @@ t.test('the answer of the responder of OpenSSL is understood and verified', asyn
   });
 });
 
-t.test('a response may be signed by whom the issuer lets sign, and by nobody else', async (t) => {
-  const usage = new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.9']);
-  const delegate = await authority.issue({ names: [], commonName: 'Responder', extensions: [usage] });
-  const plain = await authority.issue({ names: [], commonName: 'Not a responder' });
-  for (const [signer, isGood] of [
-    [delegate, true],
-    [plain, false],
-  ] as const) {
-    const { url, know } = await responder(t, signer);
-    const cert = await stapled(url);
-    know(cert.serial, true);
-    const { leaf, response } = await ask(url, cert);
-    const read = (): string => readOcspResponse(response, leaf, issuer, Date.now()).status;
-    if (isGood) t.equal(read(), 'revoked');
-    else t.throws(read, { message: /neither the issuer/ });
-  }
-});
+t.test(
+  'a response may be signed by the issuer or by a signer that it has delegated, and by nobody else',
+  async (t) => {
+    const usage = new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.9']);
+    const delegate = await authority.issue({ names: [], commonName: 'Responder', extensions: [usage] });
+    const plain = await authority.issue({ names: [], commonName: 'Not a responder' });
+    for (const [signer, isGood] of [
+      [delegate, true],
+      [plain, false],
+    ] as const) {
+      const { url, know } = await responder(t, signer);
+      const cert = await stapled(url);
+      know(cert.serial, true);
+      const { leaf, response } = await ask(url, cert);
+      const read = (): string => readOcspResponse(response, leaf, issuer, Date.now()).status;
+      if (isGood) t.equal(read(), 'revoked');
+      else t.throws(read, { message: /neither the issuer/ });
+    }
+  },
+);
 
 t.test('a listener staples the response where the certificate asks for it', async (t) => {
   const { url, know } = await responder(t);
@@ -231,7 +234,7 @@ t.test('a response is refreshed at half of its time, and dropped when it is too 
   t.ok(staple?.response);
 });
 
-t.test('who is revoked is told of, and who is unknown gets no staple', async (t) => {
+t.test('a revoked certificate is reported, and an unknown one gets no staple', async (t) => {
   const { stapler: kept, warnings, answer } = stapler(t);
   const response = Buffer.from('x');
   const now = Date.now();

@@ -157,7 +157,7 @@ t.test('many figures are sent in several requests, one after the other', async (
   t.equal(new Set(names).size, 1200);
 });
 
-t.test('a collector that is away is told of once, and asked again when it wants to be', async (t) => {
+t.test('a collector that is away is reported once, and asked again after its Retry-After', async (t) => {
   const { clock, collector, seen, balancer } = await started(t, 1);
   const events: BalancerEvent[] = [];
   seen.listen((event) => events.push(event));
@@ -190,7 +190,7 @@ t.test('after a program has handed over, figures are sent once more and then no 
   t.equal(collector.exports.length, 2, 'the new program goes on under the same name');
 });
 
-t.test('figures that cannot be read are told of, and do not end the process', async (t) => {
+t.test('an error while figures are read is reported, and does not end the process', async (t) => {
   const events: BalancerEvent[] = [];
   const clock = new ManualClock();
   const { metrics } = createConfig({ metrics: { otlp: 'http://127.0.0.1:9', every: '1s' } });

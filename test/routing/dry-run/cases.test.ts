@@ -65,7 +65,7 @@ t.test('an address that is refused before routing is not answered: its connectio
   ]);
 });
 
-t.test('non-ASCII text in tests: is sent as UTF-8', async (t) => {
+t.test('non-ASCII text in a test of the file is sent as UTF-8', async (t) => {
   const text = readFileSync(
     new URL('../../../../fixtures/config/good/beyond-ascii.yaml', import.meta.url),
     'utf8',
