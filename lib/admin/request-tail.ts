@@ -11,13 +11,13 @@ import type { Call } from './call.js';
 const MAX_STREAMS = 16;
 /** Lines are sent this often, in ms: a write for each request would cost more than the request. */
 const FLUSH_MS = 100;
-/** A line that says nothing, for proxies in between, after so many ms without another. */
+/** A line that says nothing, for proxies in between, after this many ms without another. */
 const HEARTBEAT_MS = 15_000;
-/** No more lines are made while so many bytes wait for a reader. */
+/** No more lines are made while this many bytes wait for a reader. */
 const MAX_WAITING = 256 * 1024;
 /** Lines of one stream in a flush: 5,000 in a second cost 2 % of a core. */
 const MAX_LINES = 500;
-/** No more lines of one stream are made for a flush after so many characters: clients choose how long a target is. */
+/** No more lines of one stream are made for a flush after this many characters: clients choose how long a target is. */
 const MAX_TEXT = 1024 * 1024;
 
 /**

@@ -239,7 +239,7 @@ export type BalancerEvent =
   | { readonly what: 'certificates_reloaded'; readonly detail: string }
   /** A file cannot be used, and what was read before stays in force. `detail`: why. */
   | { readonly what: 'certificate_refused'; readonly file: string; readonly detail: string }
-  /** `certificate`: its first name. `days`: it expires within so many. `file`: empty when it comes from none. */
+  /** `certificate`: its first name. `days`: it expires within this many. `file`: empty when it comes from none. */
   | {
       readonly what: 'certificate_expiring';
       readonly certificate: string;

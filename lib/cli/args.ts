@@ -87,7 +87,7 @@ export interface CertsOptions extends CheckOptions {
   readonly admin: string | null;
   /** Only those that are for this host; null: all. */
   readonly host: string | null;
-  /** Only those that expire within so many ms; null: all. */
+  /** Only those that expire within this many ms; null: all. */
   readonly within: number | null;
 }
 

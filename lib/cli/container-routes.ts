@@ -5,7 +5,7 @@ import type { DockerEngines } from '../discovery/docker-engines.js';
 import type { DockerFleet } from '../discovery/docker-fleet.js';
 import type { DockerWatch, FleetListener } from '../discovery/docker-watch.js';
 
-/** So long, in ms, a route stays that no container has any more: one that is replaced by another is gone for a moment. */
+/** How long, in ms, a route stays that no container has any more: one that is replaced by another is gone for a moment. */
 const KEEP_MS = 10_000;
 
 /**

@@ -3,7 +3,7 @@ import type { Entrance, RawConnection } from '../net/accept.js';
 import type { ConnectionTotal } from '../shared/connection-total.js';
 import type { RoomRequests } from '../shared/room-requests.js';
 
-/** So many connections of a thread wait at once, and so many ms: a thread that hangs makes no room. */
+/** The most connections of a thread that wait at once, and for how many ms: a thread that hangs makes no room. */
 const MOST = 256;
 const PATIENCE_MS = 250;
 

@@ -1,7 +1,7 @@
 import { type Clock, Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 
 const HOUR_MS = 3_600_000;
-/** ms that a change of a server is kept that is not there. */
+/** How long the changes of a server that is not there are kept, in ms. */
 const KEPT_MS = 7 * 24 * HOUR_MS;
 /** The most servers that are not there and whose changes are kept. */
 const MOST_KEPT = 1000;
@@ -31,8 +31,8 @@ export class AbsentServers {
   }
 
   /**
-   * Notes which are there. `names`: all servers with changes. Returns those whose changes are to be forgotten, and whether
-   * anything is different from before.
+   * Notes which of the servers with changes (`names`) are there. Returns those whose changes are to be forgotten, and
+   * whether anything is different from before.
    */
   look(
     names: Iterable<string>,

@@ -50,11 +50,11 @@ export interface Balancer extends Operations, MaintenanceOperations, BanOperatio
    */
   reload(config: Config): Promise<void>;
   /**
-   * Says that it is going: it is not ready any more, every answer ends its connection, and all is served as before.
+   * Announces the shutdown: readiness fails and every answer ends its connection, while requests are served as before.
    * Resolves after `timeouts.drain_delay`, or as soon as it drains or stops.
    */
   leave(): Promise<void>;
-  /** What another process needs to go on with its sockets; null if this Node does not tell their descriptors. */
+  /** What another process needs to go on with its sockets; null if this Node does not expose their descriptors. */
   sockets(): Promise<readonly ListeningSocket[] | null>;
   /**
    * Refuses reloads and what the `Operations` change until the returned function is called: another process has been told
@@ -80,7 +80,7 @@ export interface Balancer extends Operations, MaintenanceOperations, BanOperatio
    * most, and their last requests were reported to observers. What a collector is to get takes a second more at most.
    */
   readonly ended: Promise<void>;
-  /** Resolves when all threads follow what was changed until now; with one thread nothing has to be waited for. */
+  /** Resolves when every thread has applied the changes made until now; at once with one thread. */
   settled(): Promise<void>;
   /** Why it is not ready for requests, a line each; empty when it is ready. Known without looking at every route. */
   readonly readyReasons: readonly string[];
@@ -111,11 +111,11 @@ export interface Balancer extends Operations, MaintenanceOperations, BanOperatio
   watchRequests(listener: (record: RequestRecord) => void): () => void;
   /** Calls `listener` for every event from now on, until the returned function is called. */
   subscribe(listener: (event: StatusEvent) => void): () => void;
-  /** Tells the observers, in one line, why a file was not taken over; called by the code that read the file. */
+  /** Tells the observers, in one line, why a file was not loaded; called by the code that read the file. */
   refuseReload(detail: string): void;
   /**
-   * Reads the files of certificates again, and shows from the next handshake on what is new; handshakes that have begun go on.
-   * A file that cannot be used changes nothing: `refused` has the reasons, and an event each.
+   * Reads the files of certificates again. New handshakes show what has changed; handshakes that have begun go on. A
+   * file that cannot be used changes nothing: `refused` has the reasons, and each is an event.
    */
   reloadCertificates(): Promise<CertificateReload>;
   /** The paths of certificates, keys and folders of them: whenever one changes, `reloadCertificates` has something to do. */
@@ -144,7 +144,7 @@ export interface BalancerOptions {
   readonly store?: ChangeStore | null;
   /** The folder of the local certificate authority, for `tls: internal`; by default lb in the data folder of the user. */
   readonly authority?: string;
-  /** What listeners go by; null: without TLS. By default what the settings say. */
+  /** The TLS terms of a listener; null: plain HTTP. By default those of the settings. */
   readonly tlsTerms?: (listener: ListenerConfig) => TlsTerms | null;
   /** Sockets that this process was started with: a listener takes the one of its address instead of binding; none by default. */
   readonly inherited?: InheritedSockets;

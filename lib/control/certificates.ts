@@ -346,7 +346,7 @@ function uncovered({ hosts, listen }: Config, held: readonly HeldPair[]): Certif
   ];
 }
 
-/** The local authority is told names in advance. */
+/** Finds hosts that the local authority cannot issue for: those of regular expressions, as it has to know the names. */
 function notIssued(hosts: Config['hosts']): CertificateFinding[] {
   const patterns = hosts.flatMap(({ names }) => names.filter(({ kind }) => kind === 'regex'));
   if (patterns.length === 0) return [];

@@ -15,7 +15,7 @@ export class ChangedTerms {
   readonly #weights = new Map<string, number>();
   /** Only servers that are not `ready`. */
   readonly #availability = new Map<string, Availability>();
-  /** The weights in the file of the servers in these two. */
+  /** The weights that the file has for the servers in the two maps above. */
   readonly #fileWeights = new Map<string, readonly number[]>();
 
   constructor(layers: ServerLayers) {
@@ -52,7 +52,7 @@ export class ChangedTerms {
     return this.#weights.get(server.name) ?? ofEntry ?? server.weight;
   }
 
-  /** Of a server at one address of an entry: the stricter of its own and that of the entry. */
+  /** The availability of a server; at one address of an entry: the stricter of its own and that of the entry. */
   availabilityOf(name: string): Availability {
     if (this.#availability.size === 0) return 'ready';
     const own = this.#availability.get(name) ?? 'ready';

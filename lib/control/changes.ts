@@ -30,7 +30,7 @@ export interface Changes {
   readonly removed: readonly Move[];
   /** The hosts in maintenance. */
   readonly maintenance: readonly HostMaintenance[];
-  /** Of changed servers that are not there at present; none by default. */
+  /** Since when changed servers are not there; none by default. */
   readonly absent?: AbsentSince;
 }
 

@@ -109,9 +109,10 @@ export class DesiredServers {
   }
 
   /**
-   * Plans to add a server to a route. A server of the file that was removed there returns with the settings of the file.
-   * Throws an OperationError for an unknown route, a name or address in use, or a wrong setting. `read`: `readServer`, which an
-   * engine's thread has no use for: with all that reads settings it would be a sixth of its modules.
+   * Plans to add a server to a route. A server of the file that was removed there returns with the settings of the
+   * file. Throws an OperationError for an unknown route, a name or address in use, or a wrong setting. `read` is
+   * `readServer`. It is passed in because only the main thread calls this: importing it would add a sixth to the
+   * modules of an engine's thread.
    */
   planAddition(route: string, settings: NewServer, read: (settings: NewServer) => ServerConfig): Addition {
     if (this.file.groupOf(route) === null)

@@ -2,7 +2,7 @@ import type { HostMaintenance } from '../routing/host-maintenance.js';
 import type { ChangedTerms } from './changed-terms.js';
 import type { ServerLayers } from './server-layers.js';
 
-/** In place of the source of a server that no source reports at present. */
+/** Stands for the source of a server that no source reports at present. */
 const ABSENT = 'not there now';
 
 /** The differences between what is in force and the file, a line each. */

@@ -27,7 +27,7 @@ export interface HostNamesDeps {
   readonly onResolved: (host: string, resolution: Resolution | null) => void;
 }
 
-/** So many names are asked for at once for the first time: a file may have thousands. */
+/** The most names that are asked for at once for the first time: a file may have thousands. */
 const MOST_AT_ONCE = 100;
 
 /**
@@ -161,7 +161,7 @@ class WatchedHost implements AddressListener, ResolveListener {
     if (was === 'asking') this.#onAsked();
   }
 
-  /** All of them are told to `onAddresses`. */
+  /** Not needed here: `onAddresses` gets all addresses. */
   onKnown(): void {
     this.#state = 'asked';
     this.#onAsked();

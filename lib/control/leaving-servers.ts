@@ -2,7 +2,7 @@ import type { Availability, Observer } from '../base/observer.js';
 import type { Steps } from '../base/slices.js';
 import type { ManagedServer } from './managed-server.js';
 
-/** Servers that get no new requests: those that were removed, and those that an operator has drain. */
+/** Servers that get no new requests: those that were removed, and those that an operator drains. */
 export class LeavingServers {
   readonly #observer: Observer;
   /** Servers that get no new requests and still have some in flight. */
@@ -37,8 +37,8 @@ export class LeavingServers {
   }
 
   /**
-   * The same without the last: requests that wait for one of their connections wait until
-   * `turnAway`. `tellsIdle`: a server without requests is reported as drained too.
+   * Like `retire`, but requests that wait for a connection of these servers go on waiting until `turnAway`.
+   * `tellsIdle`: a server without requests is reported as drained too.
    */
   *withdraw(leaving: readonly ManagedServer[], tellsIdle: boolean): Steps<void> {
     for (const member of this.#retired) if (isEmpty(member)) this.#retired.delete(member);

@@ -1,7 +1,7 @@
 import { type Clock, Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { HostMaintenance } from '../routing/host-maintenance.js';
 
-/** ms: the clock on the wall may be set meanwhile. */
+/** The longest wait in ms: the wall clock may be set meanwhile. */
 const LONGEST_WAIT = 60_000;
 
 /** Ends the maintenance of hosts when their time is over. Requests are served from that moment on anyway. */
@@ -18,7 +18,7 @@ export class MaintenanceEnds implements DeadlineOwner {
     this.#end = end;
   }
 
-  /** These are in maintenance now. */
+  /** Sets the hosts that are in maintenance now. */
   follow(list: readonly HostMaintenance[]): void {
     this.#list = list;
     let next = Number.POSITIVE_INFINITY;

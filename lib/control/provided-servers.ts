@@ -96,7 +96,7 @@ export class ProvidedServers {
     const address = readAddress(told);
     const key = address === null ? '' : addressKey(address);
     const known = this.#nameAt.get(key);
-    // What the file says of a name is said in the file.
+    // Where the file has the address, every thread finds the name there.
     if (known === undefined || this.#file.nameAt(key) !== undefined) return told;
     const name = known === address?.text ? null : known;
     return name === told.name ? told : { ...told, name };
@@ -136,8 +136,8 @@ export class ProvidedServers {
   }
 
   /**
-   * Lists the servers of a group again. Returns whether they are others now, and adds the names that are, with whether
-   * there was a server of this name before.
+   * Rebuilds the servers of a group. Returns whether they are different now, and adds the names of those that are, each
+   * with whether a server of this name existed before.
    */
   #update(group: GroupConfig, changed: Map<string, boolean>): boolean {
     const before = this.of(group);
@@ -221,7 +221,7 @@ export class ProvidedServers {
     const known = this.#file.nameAt(key) ?? this.#nameElsewhere(key, group);
     if (known !== undefined) return known;
     if (name === null) return address.text;
-    // As that of one address of an entry of the file it would follow what is changed of the entry.
+    // Such a name belongs to an entry of the file: the server would get the changes that operators make to that entry.
     const entry = entryNameOf(name);
     if (entry !== null && this.#file.listingsOf(entry).length > 0) return address.text;
     const namesake = this.#file.listingsOf(name)[0] ?? this.listingsOf(name)[0];

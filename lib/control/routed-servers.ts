@@ -256,7 +256,7 @@ export class RoutedServers {
     leaving: readonly ManagedServer[],
   ): Steps<void> {
     const snapshot = this.#snapshot;
-    // Until a later slice more may change than these names.
+    // Further slices run later, when servers of other names may have changed too.
     const changed = groups.length <= LEFT_AT_ONCE ? names : null;
     const { servers } = this;
     const steps = servers.regroup(groups, this.#desired, changed, (group) =>

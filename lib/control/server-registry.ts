@@ -294,7 +294,7 @@ export class ServerRegistry implements Operations {
 
   // The maintenance of hosts.
 
-  /** As in `MaintenanceOperations`. */
+  /** See `MaintenanceOperations`. */
   setHostMaintenance(asked: string, terms: MaintenanceTerms | null): void {
     const { config } = this.snapshot;
     const { host, maintenance } = this.desired.maintenance.plan(

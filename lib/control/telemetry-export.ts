@@ -17,7 +17,7 @@ export interface TelemetryExportDeps {
   readonly observer: ObserverList;
   /** This thread serves requests. */
   readonly isAlone: boolean;
-  /** Resolves when all threads go by the configuration in force, and what they had written before has come. */
+  /** Resolves when all threads use the configuration in force, and what they had written before has arrived. */
   readonly settled: () => Promise<void>;
   readonly sources: ExpositionDeps;
   /** Has other threads report what they have counted; null: there are none. */
@@ -95,7 +95,7 @@ class CurrentExport<T extends { readonly health: ExportHealth; close(): Promise<
   #now: T | null = null;
   /** The settings of `now` (`keyOf`). */
   wanted = keyOf(null);
-  /** Those of an earlier configuration that other threads have still something for, by their settings. */
+  /** Exports of an earlier configuration for which other threads still have something, by their settings. */
   readonly #former = new Map<string, T>();
   /** Those that send what is left. */
   readonly #ending = new Map<T, Promise<void>>();
@@ -110,7 +110,7 @@ class CurrentExport<T extends { readonly health: ExportHealth; close(): Promise<
     return keyOf(config) !== this.wanted;
   }
 
-  /** Who takes what was written under these settings. */
+  /** The export that takes what was written under these settings; null: nothing is exported any more. */
   takerOf(settings: string): T | null {
     return settings === this.wanted ? this.#now : (this.#former.get(settings) ?? this.#now);
   }

@@ -20,7 +20,7 @@ export class Telemetry {
   /** Does an external observer receive events, including warnings? */
   readonly #isHeard: boolean;
 
-  /** `inner`: a part of the balancer that is told too, and acts by what it is told. */
+  /** `inner`: a part of the balancer that is notified too, and acts on it. */
   constructor(clock: Clock, outer: Observer, inner: Observer = {}) {
     this.journal = new Journal(clock, this.failures);
     this.metrics = new Metrics(clock, this.failures);

@@ -29,7 +29,7 @@ export interface Source {
 /** What a source tells. It may do so at any time between `ask` and `stop`, unasked too. */
 export interface SourceListener {
   /**
-   * All servers that there are. `validMs`: after so long the source is to be asked again. `trouble`: what is wrong with a
+   * All servers that there are. `validMs`: after this long the source is to be asked again. `trouble`: what is wrong with a
    * part of the answer, for which `servers` has what was good before; empty by default. `isCertain`: an empty list needs no
    * second answer, because the source has seen each of them leave; false by default.
    */

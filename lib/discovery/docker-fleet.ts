@@ -151,7 +151,7 @@ export class DockerFleet {
     return { servers, problems: [...problems, ...this.#contradictions(labels), ...this.#objections] };
   }
 
-  /** Of containers that do not run nobody wants to know. */
+  /** Problems of containers that do not run are of no interest. */
   #addLabelProblems({ container, labels, title }: Member, problems: string[]): void {
     if (container.state !== 'running') return;
     for (const problem of labels.problems) problems.push(`${title}: ${problem}`);

@@ -5,7 +5,7 @@ import type { DockerEngines } from './docker-engines.js';
 import type { DockerFleet } from './docker-fleet.js';
 import type { DockerWatch, FleetListener } from './docker-watch.js';
 
-/** Events are what counts; so often the list is asked for without one, in ms. */
+/** How often the list is asked for without an event, in ms. */
 const LOOK_MS = 60_000;
 /** How many problems are told in words. */
 const MOST_TOLD = 3;

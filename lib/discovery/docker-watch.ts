@@ -6,7 +6,7 @@ import { type Container, parseContainers } from './docker-containers.js';
 import { type DockerEvent, DockerEventReader } from './docker-events.js';
 import { DockerFleet } from './docker-fleet.js';
 
-/** Who wants to know which containers there are. */
+/** Called with the containers of an engine. */
 export interface FleetListener {
   /** `isFirst`: of a list that was asked for after the connection was lost, or for the first time. */
   onFleet(fleet: DockerFleet, isFirst: boolean): void;
@@ -38,11 +38,14 @@ const ENDING: ReadonlySet<number> = new Set([
   constants.signals.SIGINT,
 ]);
 
-/** So many ms after an event the list is asked for once more: engines tell of some events before their list has them. */
+/**
+ * How long after an event the list is asked for once more, in ms: engines report some events before their list has
+ * them.
+ */
 const LIST_AGAIN_MS = 500;
-/** So many ms after a signal it is asked whether the container runs on: programs may ignore signals. */
+/** How long after a signal lb asks whether the container still runs, in ms: programs may ignore signals. */
 const SURVIVAL_MS = 60_000;
-/** So many ms after the time that a container has to stop, the engine has ended it. */
+/** How long after the time that a container has to stop the engine has surely ended it, in ms. */
 const AFTER_STOP_MS = 10_000;
 
 /** A container that gets nothing new. */
@@ -94,7 +97,7 @@ export class DockerWatch {
     this.#survival = new Deadline(deps.wheel, { onDeadline: () => this.#lookForSurvivors() });
   }
 
-  /** Tells of the containers now and whenever they change; again with each call. */
+  /** Calls `listener` with the containers now and whenever they change; again with each call. */
   ask(listener: FleetListener): void {
     this.#listeners.add(listener);
     const fleet = this.#fleet;

@@ -10,7 +10,7 @@ import { parseTargetGroups } from './target-groups.js';
 
 /** Watches of a file system miss some changes, and all of those on another machine. */
 const LOOK_MS = 5000;
-/** A file that is being written is read when it has not changed for so many ms. */
+/** A file that is being written is read when it has not changed for this many ms. */
 const SETTLE_MS = 100;
 /** 10,000 servers with a few labels each. */
 const MOST_BYTES = 8 * 1024 * 1024;

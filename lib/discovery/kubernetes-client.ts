@@ -7,7 +7,7 @@ import { ValueError } from '../base/units.js';
 import { VERSION } from '../base/version.js';
 import type { Access } from './kubernetes-access.js';
 
-/** A connection that carries nothing for so many ms is probed by TCP: one to a machine that is gone ends within half a minute. */
+/** A connection that carries nothing for this many ms is probed by TCP: one to a machine that is gone ends within half a minute. */
 const PROBE_AFTER = 15_000;
 /** The body of an error says why; more of it is not read. */
 const MOST_ERROR_BYTES = 16 * 1024;

@@ -18,15 +18,18 @@ const MOST_ENDPOINTS = 40_000;
 const MOST_SLICES = 10_000;
 /** ms until an API server has to have answered with a page, or accepted a watch. */
 const ANSWER = 10_000;
-/** The API server ends a watch after so many seconds. */
+/** The API server ends a watch after this many seconds. */
 const WATCH_S = 120;
 /** ms after which a watch that did not end is given up: the connection is dead. */
 const SILENCE = WATCH_S * 1000 + ANSWER;
-/** While it watches, it tells so often, in ms, that its list is still right. */
+/** How often it reports, while it watches, that its list is still right, in ms. */
 const VALID = 60_000;
-/** A watch that ends, or a list that is outdated, so many ms after it began is an error: it would begin again at once. */
+/**
+ * A watch that ends, or a list that is outdated, within this many ms of its beginning is an error: it would begin again
+ * at once.
+ */
 const AT_ONCE = 1000;
-/** Events that come within so many ms are told together. */
+/** Events within this many ms of each other are reported together. */
 const TOGETHER = 100;
 
 type State = 'idle' | 'listing' | 'opening' | 'watching';

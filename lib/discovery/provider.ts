@@ -6,9 +6,9 @@ import type { DiscoveredServer, ProviderState, ProviderStatus, Source, SourceLis
 /** ms after an error until the source is asked again: doubled with each further one. */
 const FIRST_RETRY = 1000;
 const LAST_RETRY = 60_000;
-/** An empty list after one with servers needs a second answer that is at least so many ms later. */
+/** How much later the second answer has to be that confirms an empty list after one with servers, in ms. */
 const CONFIRM = 1000;
-/** A source that says nothing for so many ms has failed. */
+/** A source that says nothing for this many ms has failed. */
 const SILENCE = 30_000;
 /** The shortest time in ms between two questions, whatever the source says. */
 const LEAST_PAUSE = 250;

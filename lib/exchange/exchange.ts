@@ -259,7 +259,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
     this.#giveUp(this.#asTold(failure), detail);
   }
 
-  /** Not `server_gone`, nor how the last server failed after a wait: the client must learn that no server is left. */
+  /** The failure as the client learns it: when its server has gone, or after a wait, that no server is left. */
   #asTold(failure: Failure): Failure {
     const isAway = failure === FAILURES.server_gone || (this.heldUntil !== 0 && failure.retry === 'always');
     return isAway ? FAILURES.no_server : failure;

@@ -98,8 +98,8 @@ export class HoldLine implements DeadlineOwner {
   }
 
   /**
-   * How many of the route wait now, or were resumed and have reached no server yet, in all threads: those too that wait in the
-   * line of the settings before, by their terms.
+   * How many of the route wait now, or were resumed and have reached no server yet, in all threads, including those
+   * that still wait by the settings before a reload.
    */
   get waiting(): number {
     // With several threads no request waits in the main thread, so the first reader asks for the count of all.

@@ -27,8 +27,8 @@ export class StickyMemory {
   }
 
   /**
-   * A server has just answered a request with this value; `server` is the hash of its name. `expire`: how long other nodes are
-   * to remember it, in ms; they do a minute longer, as they are told once a minute.
+   * A server has just answered a request with this value; `server` is the hash of its name. `expire`: how long other
+   * nodes are to remember it, in ms; they remember it a minute longer, because they are told once a minute.
    */
   note(value: string, scope: number, server: number, expire = 0): void {
     const seconds = expire === 0 ? 0 : Math.ceil(expire / 1000) + 60;

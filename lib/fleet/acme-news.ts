@@ -7,12 +7,15 @@ import { Script } from './script.js';
 
 /** ms without a look, after which a node counts as gone. */
 const GONE_MS = 5000;
-/** How long nodes are waited for, in ms, and how often it is looked. By then the ones that have ended count as gone. */
+/**
+ * How long `publish` waits for other nodes, in ms, and how often it looks. Nodes that have ended count as gone before
+ * that.
+ */
 const CONFIRM_MS = 6000;
 const CONFIRM_EVERY_MS = 50;
-/** A challenge that was not withdrawn is forgotten after so many ms: its order has ended long before. */
+/** How long a challenge that was not withdrawn is kept, in ms: its order has ended long before. */
 const CHALLENGE_MS = 600_000;
-/** All keys but those of certificates expire when nothing has been ordered for so many ms: 400 days. */
+/** How long all keys but those of certificates are kept when nothing is ordered, in ms: 400 days. */
 export const KEEP_MS = 34_560_000_000;
 
 /**

@@ -10,7 +10,7 @@ export function digestOf(key: string): Digest {
   return Int32Array.of(Number.parseInt(key.slice(0, 8), 16) | 0, Number.parseInt(key.slice(8), 16) | 0);
 }
 
-/** In a cluster all keys of one call have to be in one slot: the keys of clients are spread over so many. */
+/** In a cluster all keys of one call have to be in one slot: the keys of clients are spread over this many slots. */
 export const SHARDS = 16;
 
 /** Which of them a key is in. */

@@ -12,22 +12,22 @@ export interface FleetLinkDeps {
   /** How long Redis has for an answer, in ms. */
   readonly timeout: number;
   readonly observer: Pick<Observer, 'event'>;
-  /** Told after each change of the state. */
+  /** Called after each change of the state. */
   readonly onState: (state: LinkState) => void;
 }
 
-/** How soon it is said that Redis cannot be reached, once the client is loaded. */
+/** How long Redis has for its first answer once the client is loaded, in ms; then it counts as lost. */
 const FIRST_ANSWER_MS = 2000;
 /**
  * Between two ticks no more than this counts as time that Redis had to answer: while the thread was busy, an answer that had
  * come could not be read. Loading the client keeps it busy for up to 2 s on a machine with much to do.
  */
 const MOST_TICK_MS = 200;
-/** A connection without any answer for so long is replaced. */
+/** A connection without any answer for this long is replaced, in ms. */
 const SILENCE_MS = 3000;
-/** So many good answers in a row, each a try apart, and what was lost is shared again: an answer of luck is none. */
+/** A lost Redis is shared again after this many good answers in a row, one for each try: a single one may be luck. */
 const GOOD_ANSWERS = 2;
-/** What is lost again within so many ms needs twice as many as the last time, up to the most. */
+/** A Redis that is lost again within this many ms needs twice as many as the last time, up to the most below. */
 const STEADY_MS = 10_000;
 const MOST_GOOD_ANSWERS = 64;
 
@@ -53,7 +53,7 @@ export class FleetLink implements Pick<RedisClient, 'call'> {
   #tickedAt: number;
   #waitedMs = 0;
   #good = 0;
-  /** So many good answers are needed while it is lost. */
+  /** How many good answers are needed while it is lost. */
   #needed = GOOD_ANSWERS;
   /** Why it is lost; empty: it is not. */
   error = '';

@@ -21,9 +21,9 @@ const BEAT_MS = 1000;
 const TRY_MS = 250;
 /** ms between two looks at what other nodes have told: bans, sticky values and certificates. A ban of this node does not wait for one. */
 const LOOK_MS = 200;
-/** A look comes so many ms earlier where the round has to ask for tokens anyway. */
+/** How much earlier a look comes, in ms, where the round has to ask for tokens anyway. */
 const EARLIER_MS = 100;
-/** Over so many ms it is measured how much a node is asked for. */
+/** The period over which the requests to a node are measured, in ms. */
 const RATE_MS = 5000;
 /** What a round asks for in one call. */
 const JOINED = [LEASE_SCRIPT, BEAT_SCRIPT, BANS_SCRIPT, BINDINGS_SCRIPT];
@@ -59,8 +59,8 @@ export interface FleetDeps {
 }
 
 /**
- * What this node shares with others through Redis: the control plane has one, in the main thread. Nothing that a request
- * goes by waits for it.
+ * What this node shares with others through Redis: the control plane has one, in the main thread. No request waits for
+ * it.
  */
 export class Fleet {
   readonly #config: SharedConfig;
@@ -235,8 +235,8 @@ export class Fleet {
 }
 
 /**
- * The key of all hashes of clients, the same in all nodes that share: it follows from the prefix and the password, so that
- * who does not know the password can find no two clients with the same hash.
+ * The key of all hashes of clients, the same in all nodes that share: it follows from the prefix and the password, so
+ * that nobody without the password can find two clients with the same hash.
  */
 export function fleetSeed({ prefix, password, redis }: SharedConfig): readonly [number, number] {
   const secret = password ?? decodeURIComponent(new URL(redis[0] as string).password);

@@ -1,13 +1,14 @@
 import type { RedisClient } from './redis-client.js';
 import { Script, type ScriptRunner } from './script.js';
 
-/** A node that has not been heard of for so long is gone. */
+/** How long after its last beat a node counts as gone, in ms. */
 const GONE_MS = 5000;
 
 /**
- * Notes that this node is there and how much it is asked for, and returns who else is. Times are those of Redis, so that the
- * clocks of nodes do not matter. It writes, so it fails where nothing can be written: when memory is used up, or on a
- * replica. KEYS: a hash of all nodes. ARGV: this node, ms after which one is gone, and requests per second.
+ * Notes that this node is there and how many requests it gets, and returns all nodes with theirs. Times are those of
+ * Redis, so that the clocks of nodes do not matter. It writes, so it fails where nothing can be written: when memory is
+ * used up, or on a replica. KEYS: a hash of all nodes. ARGV: this node, ms after which one is gone, and requests per
+ * second.
  */
 export const BEAT_SCRIPT = new Script(`
 local t = redis.call('TIME')
@@ -29,7 +30,7 @@ end
 return out
 `);
 
-/** A node that shares, as this one has heard. */
+/** A node that shares, as of the last beat. */
 export interface FleetNode {
   readonly name: string;
   /** ms since it was last heard of. */
@@ -40,7 +41,7 @@ export interface FleetNode {
   readonly rate: number;
 }
 
-/** Which nodes there are. Each says so every second, and is gone five seconds after it did so for the last time. */
+/** Which nodes there are. Each writes a beat every second, and is gone five seconds after its last one. */
 export class Heartbeat {
   readonly #key: string;
   readonly #member: string;

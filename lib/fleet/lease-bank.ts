@@ -10,7 +10,7 @@ export interface LeaseAsk {
   readonly depth: number;
   /** Tokens that were spent already. */
   readonly owed: number;
-  /** Tokens to hold; below 0: so many are given back. */
+  /** Tokens to hold; below 0: how many are given back. */
   readonly wanted: number;
   /** Is it used beyond the share of this node, so that all nodes are to lease? */
   readonly isHot: boolean;
@@ -29,7 +29,7 @@ export interface HotKey {
   readonly depth: number;
 }
 
-/** Who has the tokens of all nodes. */
+/** Holds the tokens of all nodes. */
 export interface LeaseBank {
   /**
    * Answers in the order of the asks, and the keys that have become hot since the last call; keys that stay hot are told
@@ -41,7 +41,7 @@ export interface LeaseBank {
   }>;
 }
 
-/** A key that is still hot is told again after so many ms, and forgotten after so many. */
+/** A key that is still hot is reported again after the first, and forgotten after the second, in ms. */
 export const TOLD_AGAIN_MS = 3000;
 export const COOL_MS = 10_000;
 const ASK_ARGUMENTS = 6;

@@ -4,27 +4,27 @@ import { LEASES, type RateLeases } from '../shared/rate-leases.js';
 import { digestOf, keyOf } from './digest-text.js';
 import { COOL_MS, type HotKey, type LeaseAnswer, type LeaseAsk, type LeaseBank } from './lease-bank.js';
 
-/** Tokens are held for the use of so long, in ms: two rounds. */
+/** Tokens are held for this many ms of use: two rounds. */
 const HORIZON_MS = 100;
 /**
- * Where so much is left for everybody that the limit is far, for the use of so long: each fourth round asks. It is far when
- * so many times as many tokens are left.
+ * Where the limit is far, tokens are held for this many ms of use, and only every fourth round asks. It is far when
+ * `FAR` times what the node would hold is left for everybody.
  */
 const FAR_HORIZON_MS = 400;
 const FAR = 40;
 /** Without anything to ask, hot keys are asked for this often. */
 const LOOK_MS = 200;
-/** A key without a request for so long gives back what it holds. */
+/** A key without a request for this many ms gives back what it holds. */
 const IDLE_MS = 1000;
-/** The buckets of Redis hold at least what flows in so long: a node asks at most once in a round. */
+/** The buckets of Redis hold at least what flows in during this many ms: a node asks at most once in a round. */
 const LEAST_DEPTH_MS = 2 * 50;
 /** Of a new rate and the one before it, how much the new one weighs in a round. */
 const WEIGHT = 0.3;
 /** A key that is used less than once in two rounds holds no tokens: it spends on credit, and is settled this often, in ms. */
 const SELDOM_MS = 250;
-/** Its credit, at least, as long as so many tokens are left for everybody. */
+/** Its credit, at least, as long as this many tokens are left for everybody. */
 const SELDOM_CREDIT = 4;
-/** So many leases are kept for keys that this node itself uses beyond its share. */
+/** Leases that are reserved for keys that this node itself uses beyond its share. */
 const RESERVED = LEASES / 2;
 
 /** Of a bucket that has asked for a lease and has none yet. */
@@ -94,7 +94,7 @@ export class LeaseKeeper {
     return this.#byKey.size;
   }
 
-  /** Rejects when the bank cannot be reached. `now`: of the clock that requests go by, in ms. */
+  /** Rejects when the bank cannot be reached. `now`: of the clock that requests use, in ms. */
   async round(now: number): Promise<void> {
     const elapsed = Math.max(1, now - this.#lastRound);
     this.#lastRound = now;

@@ -17,9 +17,12 @@ import { type AcmeKeys, AcmeNews, CHANGE, KEEP_MS, setName } from './acme-news.j
 import type { FleetLink } from './fleet-link.js';
 import { Script } from './script.js';
 
-/** ms that a node which orders is waited for without a sign of it. */
+/** How long the lease of a node that orders lasts when it is not extended, in ms. */
 const LEASE_MS = 30_000;
-/** For so many ms after a loss of Redis no other node begins to order: the one that was ordering takes its lease again first. */
+/**
+ * How long after a loss of Redis no other node begins to order, in ms: the one that was ordering takes its lease again
+ * first.
+ */
 const RESUME_MS = 5000;
 const LEASE_ENDED = 'the lease to order has ended meanwhile';
 

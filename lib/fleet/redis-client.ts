@@ -17,7 +17,7 @@ export type RedisArgument = string | number;
 
 /** What is asked of Redis or Valkey. Nothing waits in line: without a connection a command fails at once. */
 export interface RedisClient {
-  /** Rejects with the error of Redis, and when there is no connection. For how long to wait is the caller's to decide. */
+  /** Rejects with the error of Redis, and when there is no connection. How long to wait is up to the caller. */
   call(command: string, args: readonly RedisArgument[]): Promise<unknown>;
   /** The message of an error of `call`, in words that name what has to be mended. */
   explain(message: string): string;
@@ -58,7 +58,7 @@ type Library = Pick<typeof import('ioredis'), 'Redis' | 'Cluster' | 'AbstractCon
 class Failures {
   readonly #config: SharedConfig;
   readonly #onError: (message: string) => void;
-  /** Errors that streams have told of: the client tells of them once more, and knows less. */
+  /** Errors that streams have reported: the client reports them again, with less detail. */
   readonly #told = new WeakSet<Error>();
   /** Where it was last connected to. */
   #address = '';
@@ -68,7 +68,7 @@ class Failures {
     this.#onError = onError;
   }
 
-  /** Opens a stream for the client, whose failures are told. */
+  /** Opens a stream for the client, and reports its failures. */
   open(address: RedisAddress, tls: TlsOptions | undefined): RedisStream {
     const place: FailurePlace = { address: textOf(address), role: 'server' };
     // Each node of a cluster is another one.
@@ -89,7 +89,7 @@ class Failures {
     this.#onError(message);
   }
 
-  /** An error that the client tells of. */
+  /** An error that the client reports. */
   noteClient(error: Error): void {
     const { lastNodeError } = error as { lastNodeError?: Error };
     const cause = lastNodeError ?? error;

@@ -10,7 +10,7 @@ export interface FailurePlace {
 /** The settings that decide what is to be mended. */
 export type FailureTerms = Pick<SharedConfig, 'kind' | 'password' | 'pem' | 'prefix'>;
 
-/** What failed, in the words of whoever noticed it. */
+/** What failed, as it was reported. */
 interface Failure extends FailurePlace, FailureTerms {
   /** `Redis at host:port`. */
   readonly name: string;

@@ -11,10 +11,12 @@ export interface RedisAddress {
 /** A connection. */
 export type RedisStream = Socket;
 
-/** Told once why a connection cannot be used. `isSilent`: the peer took it, and has not said a word. */
+/**
+ * Called once with the reason why a connection cannot be used. `isSilent`: the peer accepted it, and has sent nothing.
+ */
 export type OnStreamFailure = (error: Error, isSilent: boolean) => void;
 
-/** What a server says of its own accord before it closes a connection that it does not take. */
+/** What a server sends, unasked, before it closes a connection that it refuses. */
 const REFUSAL = /^-(DENIED|ERR max number of clients)[^\r\n]*/;
 
 /**
@@ -32,7 +34,7 @@ export function openStream(
       : tlsConnect({ host, port, ...tls, ...(isIP(host) === 0 && { servername: host }) });
   const isTls = tls !== undefined;
   let hasSpoken = false;
-  /** connecting: nobody has taken the connection. handshake: somebody has, and TLS has not begun. */
+  /** connecting: the peer has not accepted the connection. handshake: it has, and TLS has not begun. */
   let state: 'connecting' | 'handshake' | 'open' | 'failed' = 'connecting';
   const fail = (error: Error, isSilent: boolean): void => {
     if (state === 'failed') return;

@@ -18,7 +18,7 @@ const MOST_REASONS = 3;
 /** Sentinels that are kept in mind. */
 const MOST_SENTINELS = 32;
 
-/** The sentinels of a group of servers, which know the primary: those of the settings, and those that they tell of. */
+/** The sentinels of a group of servers, which know the primary: those of the settings, and those that these report. */
 export class SentinelGroup {
   readonly #name: string;
   readonly #ask: AskSentinel;

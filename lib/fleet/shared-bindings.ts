@@ -12,8 +12,8 @@ const MOST_KEPT = 20_000;
 const STREAM_MS = 60_000;
 const ARGUMENTS = 4;
 /**
- * ms. A request that was under way when another node's server was taken over still names the one before: for so long that does
- * not move the value for all nodes.
+ * ms. A request that was under way when another node's server was adopted still names the former server: for this long
+ * that does not move the value for all nodes.
  */
 const UNDER_WAY_MS = 2000;
 const MOST_FOLLOWED = 10_000;
@@ -54,18 +54,18 @@ interface Shard {
 }
 
 /**
- * Which server a sticky value is bound to, in all nodes: a key with expiry for each value, and a stream that tells of those
- * that are new. A node binds a value that it has never seen by itself; where another node was first, it follows that one as
- * soon as Redis has told so.
+ * Which server a sticky value is bound to, in all nodes: a key with expiry for each value, and a stream of the new
+ * ones. A node binds a value that it has never seen by itself; where another node was first, it adopts that node's
+ * server as soon as Redis reports it.
  */
 export class SharedBindings {
   readonly #scripts: ScriptRunner;
   readonly #bindings: StickyBindings;
   readonly #news: BindingNews;
   readonly #shards: readonly Shard[];
-  /** By which the stream says who has told of a value. */
+  /** Identifies this node in the stream. */
   readonly #node = randomBytes(4).toString('hex');
-  /** By value: the server that was taken over from another node, and when; the latest last. */
+  /** By value: the server that was adopted from another node, and when; the latest last. */
   readonly #followed = new Map<string, { readonly server: number; readonly at: number }>();
   #isBusy = false;
 
@@ -85,7 +85,10 @@ export class SharedBindings {
     news.begin();
   }
 
-  /** Tells of what was bound here, and takes over what was bound elsewhere. `now`: of the clock, in ms. Rejects when Redis cannot be reached. */
+  /**
+   * Reports what was bound here, and adopts what was bound elsewhere. `now`: of the clock, in ms. Rejects when Redis
+   * cannot be reached.
+   */
   async round(now: number): Promise<void> {
     if (this.#isBusy) return;
     this.#isBusy = true;
@@ -146,7 +149,7 @@ export class SharedBindings {
   #follow(key: string, server: number, now: number): void {
     this.#bindings.adopt(digestOf(key), server, Math.floor(now / 1000));
     const before = this.#followed.get(key);
-    // A value that is asked for often moves too early each time. Its time runs on, or it would never move.
+    // A value in constant use comes back too early each time. Its time runs on from the first, or it would never move.
     if (before?.server === server && now - before.at < UNDER_WAY_MS) return;
     this.#followed.delete(key);
     this.#followed.set(key, { server, at: now });

@@ -8,8 +8,8 @@ export interface TlsOptions {
 }
 
 /**
- * The certificate of one server is of its name. Sentinels and the nodes of a cluster tell of further servers, mostly by their
- * addresses: their certificates are of what they are reached by, or of a name of the settings. Undefined without TLS.
+ * The certificate of a single server has to have its name. Sentinels and nodes of a cluster report further servers,
+ * mostly by address: their certificates may have that address, or a name of the settings. Undefined without TLS.
  */
 export function tlsOptions({ redis, kind, pem }: SharedConfig): TlsOptions | undefined {
   const urls = redis.map((url) => new URL(url));

@@ -4,9 +4,9 @@ import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-whe
 /** Which of two lists of addresses is used. */
 export type RaceResult = 'first' | 'second';
 
-/** RFC 8305, 5: the second family begins so many ms after the first. */
+/** RFC 8305, 5: the second family begins this many ms after the first. */
 const HEAD_START_MS = 250;
-/** When neither has connected after so many ms, the last result holds. */
+/** When neither has connected after this many ms, the last result holds. */
 const LIMIT_MS = 2000;
 
 /**

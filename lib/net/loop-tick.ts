@@ -156,7 +156,7 @@ const PER_ACCEPTING_TICK = 8;
 const MAX_TICK_MS = 4;
 /** The clock is read after this many requests. */
 const ASKS_EVERY = 4;
-/** Each so many bytes of a head count as one more request: the time of parsing grows with them. */
+/** Each this many bytes of a head count as one more request: the time of parsing grows with them. */
 const BYTES_PER_REQUEST = 4096;
 /**
  * Requests that one connection begins before others get their turn. Only requests that are answered at once follow each

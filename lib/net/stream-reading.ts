@@ -12,7 +12,7 @@ import {
   USUAL,
 } from './read-buffer.js';
 
-/** So many consecutive reads that would fit into the next smaller buffer move a stream back to it. */
+/** This many consecutive reads that would fit into the next smaller buffer move a stream back to it. */
 const SMALL_READS = 8;
 const MEBIBYTE = 1024 * 1024;
 /**

@@ -3,7 +3,7 @@ import { shownFieldValue } from './shown-field.js';
 /** A longer value is cut, so that no client makes lines of 32 KB. */
 export const LONGEST_VALUE = 256;
 const CUT = '...';
-/** So much of a field is read: more than is shown, as masked values are shorter. */
+/** This much of a field is read: more than is shown, as masked values are shorter. */
 const LONGEST_READ = 8 * LONGEST_VALUE;
 
 /** Reads the fields of a head that the settings name for the access log. */

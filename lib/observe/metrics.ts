@@ -50,7 +50,7 @@ export class PathFigures {
   }
 }
 
-/** A set, a map, or whatever knows names. */
+/** A set, a map, or another object that knows names. */
 export interface Names {
   has(name: string): boolean;
 }
@@ -273,7 +273,7 @@ export class Metrics implements ThreadReader {
     return { requests: this.requestCounts, routes, servers };
   }
 
-  /** Of all requests; nothing is read for it that there is one of for each route. */
+  /** Of all requests. The cost does not grow with the number of routes. */
   get requestCounts(): MetricsSnapshot['requests'] {
     return {
       total: this.#classes.reduce((sum, count) => sum + count, 0),

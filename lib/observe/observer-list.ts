@@ -89,7 +89,7 @@ export class ObserverList implements Observer {
 
   /** Do events have the networks of clients in place of their addresses? */
   masksAddresses = false;
-  /** The member that has events with whole addresses all the same, because it acts by them; null: none. */
+  /** The member that gets events with whole addresses, because it acts on them; null: none. */
   addressReader: Observer | null = null;
 
   event(told: BalancerEvent): void {

@@ -6,7 +6,7 @@ import { parseNetwork } from '../config/network.js';
 import { parseStatusRange, statusIn } from '../config/statuses.js';
 import type { HostName, StatusRange } from '../config/types.js';
 
-/** What may be asked of requests, as texts; all of it has to fit. */
+/** The filters for requests; a request has to match all that are given. */
 export const REQUEST_FILTERS = ['host', 'path', 'status', 'server', 'client', 'min_duration'] as const;
 
 export type RequestFilterName = (typeof REQUEST_FILTERS)[number];

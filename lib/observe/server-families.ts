@@ -64,7 +64,7 @@ export interface LiveRoute {
   readonly isUp: boolean;
   /** Servers that take new requests. */
   readonly usableServers: number;
-  /** Requests that wait for a server; null: there are none, whatever happens. */
+  /** Requests that wait for a server; null: the route has no `hold`. */
   readonly hold: LiveHold | null;
 }
 

@@ -19,7 +19,7 @@ export interface ThreadReader extends Observer {
   readonly lineTerms?: LineTerms | null;
   /** Whole lines, in the order of the requests of each connection. The bytes are valid during the call. */
   linesSettled?(lines: Buffer, count: number): void;
-  /** So many lines were not written, because the main thread was busy for too long. */
+  /** This many lines were not written, because the main thread was busy for too long. */
   linesDropped?(count: number): void;
 }
 

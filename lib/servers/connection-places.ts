@@ -3,17 +3,17 @@ import type { RowListener, ServerRow } from '../shared/server-row.js';
 import type { PoolLimits } from './contracts.js';
 
 /**
- * While requests wait, a pool that shares its limit with other threads looks at the line by itself: at each turn of the
- * timer wheel. Other threads call it before; this is for a call that does not come.
+ * While requests wait, a pool that shares its limit with other threads looks at the line at each turn of the timer
+ * wheel. Normally another thread calls it earlier; this is for a call that is lost.
  */
 const LOOK_MS = 10;
-/** At so many looks a free place is left to a thread whose request came earlier; then that thread is passed over. */
+/** How often a free place is left to a thread whose request came earlier; after that the thread is passed over. */
 const PATIENT_LOOKS = 2;
 
 /**
- * A place is left to a request of another thread that came this many ms earlier. Threads whose requests wait about equally
- * long keep their open connections, instead of closing them for one another: what a request may be late for that is this,
- * or a quarter of the time that it has waited, if that is more.
+ * A place is left to a request of another thread that came this many ms earlier. Threads whose requests wait about
+ * equally long keep their open connections, instead of closing them for one another: a request is delayed by that for
+ * at most this time, or for a quarter of the time that it has waited, if that is more.
  */
 const TOLERANCE_MS = 5;
 const TOLERANCE_SHARE = 0.25;

@@ -62,8 +62,8 @@ export interface EngineHost<Snapshot, Config> extends Engine<Snapshot> {
   /** By number; empty when there is one engine, in this thread. */
   readonly threads: readonly ThreadFigures[];
   /**
-   * Makes the figures of other threads new, which are otherwise a quarter of a second old at most: resolves when they are,
-   * at the latest after 50 ms. null: there are no other threads.
+   * Has other threads report their figures, which are otherwise up to a quarter of a second old. Resolves when they
+   * have, at the latest after 50 ms. null: there are no other threads.
    */
   collectFigures(): Promise<void> | null;
   /** Binds every listener. `permit` is called before each and may throw. */
@@ -88,7 +88,7 @@ export interface EngineHost<Snapshot, Config> extends Engine<Snapshot> {
   drain(): Promise<void>;
   /** Cuts every connection of a client, and accepts no more. */
   stop(): void;
-  /** Resolves after `stop` when all threads of engines have ended, and all that they told has been read. */
+  /** Resolves after `stop` when all threads of engines have ended, and all their reports have been read. */
   readonly ended: Promise<void>;
 }
 
@@ -134,7 +134,7 @@ export interface ServerWatcher {
   onConnectFailed?(server: EngineServer, failure: Failure, detail: string): void;
   /** An attempt on the server has ended. */
   onOutcome?(server: EngineServer, outcome: AttemptOutcome): void;
-  /** So many attempts on the server have succeeded, in engines of other threads. */
+  /** `count` attempts on the server have succeeded, in engines of other threads. */
   onSuccesses?(server: EngineServer, count: number): void;
   /** The server answered with 5xx, or an attempt on it failed. */
   onError?(server: EngineServer): void;

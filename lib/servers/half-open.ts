@@ -1,7 +1,10 @@
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { ServerRow } from '../shared/server-row.js';
 
-/** For this long only requests that lose nothing by a failure are used as trials: there may be no others. */
+/**
+ * For this long only requests that may be sent twice are used as trials. After that any request is: there may be no
+ * others.
+ */
 export const CAREFUL_MS = 5000;
 /** A request that was picked as the trial begins at once, or after the pause before a retry. */
 const CLAIM_MS = 1000;

@@ -29,7 +29,7 @@ import { WaitingLine } from './waiting-line.js';
  * response.
  */
 const DISTRUST_MS = 600_000;
-/** A full queue is reported to operators at most once in so many ms. */
+/** A full queue is reported to operators at most once in this many ms. */
 const TELL_MS = 1000;
 /** Later than any request came. */
 const ALWAYS = Number.POSITIVE_INFINITY;

@@ -16,11 +16,11 @@ export interface GroupListener {
 }
 
 const NONE: readonly number[] = [];
-/** So often at most a pick starts over when requests of other threads have changed what it was based on. */
+/** How often at most a pick starts over because requests of other threads have changed what it was based on. */
 const TRIES = 4;
 /**
- * With more servers than are looked at in each pick, the loads of so many are looked at in turn, because requests of other
- * threads change them: 1,000 servers in 250 picks.
+ * Where a pick does not compare all servers, it reads the loads of this many in turn, because requests of other threads
+ * change them: 1,000 servers in 250 picks.
  */
 const LOOKED_AT = 4;
 

@@ -32,7 +32,7 @@ export class ServerMaker {
     );
   }
 
-  /** What a server is told that continues under other settings than `before`. */
+  /** The update for a server that continues under other settings than `before`. */
   updateOf(config: ServerConfig, group: GroupConfig, before: ServerConfig): ServerUpdate {
     const hasSameTls = before.tls?.digest === config.tls?.digest;
     return {

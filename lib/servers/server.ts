@@ -112,7 +112,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     this.beginHalfOpen((flags & HALF_OPEN) !== 0);
   }
 
-  /** Do other threads send requests to the server, so that `active` changes without a word? */
+  /** Do other threads send requests to the server? Then `active` changes without a call in this thread. */
   get isShared(): boolean {
     return this.#row.isShared;
   }

@@ -19,7 +19,10 @@ export interface BindingChange {
   readonly isMoved: boolean;
 }
 
-/** What becomes of sticky values in all threads, for the control plane, which tells other nodes. Nothing is kept unless it reads. */
+/**
+ * Changes of sticky values in all threads, for the control plane, which tells other nodes. Nothing is kept until it
+ * begins to read.
+ */
 export class BindingNews {
   #words: Int32Array;
   #ring: NewsRing;
@@ -38,7 +41,7 @@ export class BindingNews {
     return this.#words[IS_READ] === 1;
   }
 
-  /** From now on somebody reads. */
+  /** The control plane reads from now on. */
   begin(): void {
     if (this.#words.length < WORDS) {
       this.#words = new Int32Array(BindingNews.memory());
@@ -47,7 +50,7 @@ export class BindingNews {
     Atomics.store(this.#words, IS_READ, 1);
   }
 
-  /** What finds no room is told when the value is next looked after. */
+  /** False when there is no room: the change is then reported when the value is next used. */
   add(value: Digest, server: number, expire: number, isMoved: boolean): boolean {
     const number = this.#ring.claim();
     if (number === -1) return false;

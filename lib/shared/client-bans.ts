@@ -4,7 +4,7 @@ import type { Digest, KeyedHash } from './keyed-hash.js';
 
 /** 131,072 bans, 4.1 MiB; 264 bytes each as long as there are less than 16,384. */
 export const CLIENT_BANS: SetsShape = { sets: 1 << 14, ways: 8, entryWords: 8, perSet: 1 };
-/** Offsets in an entry. The first bits of the scope's hash select what is listed; the digest then tells for certain. */
+/** Offsets in an entry. A listing selects entries by the first bits of the scope's hash; the digest then decides. */
 const SCOPE = 2;
 const VERSION = 3;
 const ADDRESS = 4;
@@ -33,7 +33,7 @@ interface Standing extends ListedBan {
  */
 export class ClientBans {
   readonly #sets: HashedSets;
-  /** What was found for a listing, by scope: asking for 10,000 scopes goes through the table once. */
+  /** The entries that a listing found, by scope: asking for 10,000 scopes walks the table once. */
   #listed: ReadonlyMap<number, readonly Standing[]> = new Map();
   #listedAt = -1;
 
@@ -95,7 +95,7 @@ export class ClientBans {
     if (this.#listedAt !== changes) {
       this.#listed = this.#all();
       this.#listedAt = changes;
-      // What comes later is asked for later: a hundred thousand bans are not kept for it.
+      // The listing is dropped after this tick: it may have a hundred thousand bans.
       setImmediate(() => {
         this.#listed = new Map();
         this.#listedAt = -1;

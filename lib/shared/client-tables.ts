@@ -83,8 +83,8 @@ export class ClientTables {
   }
 
   /**
-   * With several threads all memory is reserved at once: a thread cannot make any that others know of. `seed`: by default one
-   * that nobody knows; nodes that share have the same.
+   * With several threads all memory is reserved at once, because a thread cannot make memory that the others know of.
+   * `seed`: random by default; nodes that share have the same.
    */
   static create(threads: number, seed = KeyedHash.seed()): ClientTablesHandle {
     const isAlone = threads === 1;

@@ -8,8 +8,8 @@ const digest: Digest = new Int32Array(2);
 
 /**
  * Hashes of clients and texts, 63 bits, by a key of 64 bits (HalfSipHash with one round per word and three at the end).
- * Who does not know the key can find neither two clients with one hash, nor clients whose entries push out a certain
- * other one. Allocates nothing.
+ * Without the key nobody can find two clients with one hash, or clients whose entries push out a certain other one.
+ * Allocates nothing.
  */
 export class KeyedHash {
   readonly #k0: number;
@@ -20,7 +20,7 @@ export class KeyedHash {
     this.#k1 = k1 | 0;
   }
 
-  /** A key that nobody knows. */
+  /** A random key. */
   static seed(): readonly [number, number] {
     const bytes = randomBytes(8);
     return [bytes.readInt32LE(0), bytes.readInt32LE(4)];
@@ -32,7 +32,7 @@ export class KeyedHash {
     return new KeyedHash(key[0] as number, key[1] as number);
   }
 
-  /** Half of the key: what is kept for two scopes seldom has the same. */
+  /** Half of the key, which tells scopes apart: two of them seldom have the same half. */
   get scope(): number {
     return this.#k0;
   }

@@ -14,7 +14,7 @@ export class NewsRing {
   readonly #from: number;
   readonly #entries: number;
   readonly #entryWords: number;
-  /** The reader found it claimed and not written; -1: none. */
+  /** The number of an entry that the last `read` found claimed but not written; -1: none. */
   #late = -1;
 
   /** `entries`: a power of two. `from`: where it begins in `words`; it takes `RING_HEAD + entries * entryWords`. */
@@ -43,8 +43,9 @@ export class NewsRing {
   }
 
   /**
-   * Where the entries are that came since the last call; they stay until the generator has ended. One that is being written
-   * is waited for until the next call, with those after it; if it is not written then, its thread has ended within.
+   * The positions of the entries that came since the last call; they stay until the generator has ended. An entry that
+   * is still being written is left for the next call, with those after it; if it is not written by then, its thread has
+   * ended, and it is skipped.
    */
   *read(): Generator<number> {
     const words = this.#words;

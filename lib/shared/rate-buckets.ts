@@ -58,9 +58,9 @@ export class RateBuckets {
   }
 
   /**
-   * The same where other nodes have a part in the limit. Without a lease the bucket fills with the share of this node. Apart
-   * it is also as deep as the share; where limits are shared, it has the whole burst, and who has used more than the share of
-   * it asks for a lease. Leaves the set.
+   * Like `take` where other nodes have a part in the limit. Without a lease the bucket fills with the share of this
+   * node. In mode `apart` it is only as deep as the share; in mode `shared` it has the whole burst, and a client that
+   * has used more than this node's share asks for a lease. Leaves the set.
    */
   #takeShare(entry: number, client: Digest, { interval, depth }: BucketTerms, now: number): number {
     const sets = this.#sets;

@@ -7,7 +7,7 @@ export const WINDOW_SECONDS = 10;
 const WINDOW_WORDS = 2 * WINDOW_SECONDS;
 /** Budgets that are counted at once: with more, those that were used longest ago begin anew. */
 const SLOTS = 1 << 14;
-/** How far from its place a budget may be. */
+/** How many slots from the one that its hash selects a budget may be. */
 const REACH = 64;
 /** Of the whole table: the lock for looking for a slot, and for retrying. */
 const LOCK = 0;
@@ -21,9 +21,9 @@ const RETRIES = 3;
 const REQUESTS = RETRIES + WINDOW_WORDS;
 
 /**
- * Requests and retries of the last 10 seconds, for each retry budget, in all threads. Each thread counts its own requests
- * (`RetryBudget`), so that no request waits for another thread; a retry, which is rare, adds them up. What a thread counted
- * that has ended goes with its seconds.
+ * Requests and retries of the last 10 seconds, for each retry budget, in all threads. Each thread counts its own
+ * requests (`RetryBudget`), so that no request waits for another thread; a retry, which is rare, adds them up. The
+ * counts of a thread that has ended leave the window with their seconds.
  */
 export class RetryCounts {
   #words: Int32Array = new Int32Array(0);

@@ -55,7 +55,7 @@ export class RoomRequests {
     return Atomics.load(this.#words, this.#at(this.#thread, ASKED)) !== NOBODY;
   }
 
-  /** Asks the `step`-th other thread, from 0, to close so many idle connections. */
+  /** Asks the `step`-th other thread, from 0, to close this many idle connections. */
   ask(step: number, count: number): void {
     const engines = this.#threads - FIRST_ENGINE;
     const thread = FIRST_ENGINE + ((this.#thread - FIRST_ENGINE + 1 + step) % engines);

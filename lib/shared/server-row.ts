@@ -36,7 +36,7 @@ export const HALF_OPEN = 4;
 
 const NONE = new Int32Array(0);
 
-/** A token of a trial request names its thread in so many bits. */
+/** A token of a trial request names its thread in this many bits. */
 const THREAD_BITS = 8;
 export const MOST_THREADS = 2 ** THREAD_BITS - 2;
 

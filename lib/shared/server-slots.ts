@@ -22,7 +22,7 @@ const CALL_WORDS = PAGE_ROWS / 32;
  * with 9 threads. Further servers have a row in each thread, so that their limits apply to each thread.
  */
 export const SHARED_ROWS = 2 ** 16;
-/** So many released rows are tried at a time for one that nobody counts on any more. */
+/** The most released rows that are tried for one that no thread uses any more. */
 const TRIED = 16;
 
 /** 64 bytes apart, so that threads do not wait for each other's cache lines. */
@@ -79,8 +79,8 @@ export class ServerSlots implements RowTable {
   }
 
   /**
-   * The slot of a row for one more server, for the thread of the control plane. With several threads rows that were never
-   * used come first: a thread that is late would count on the row of a server that it has not let go of yet.
+   * The slot of a row for one more server, for the thread of the control plane. With several threads rows that were
+   * never used come first: a slow thread may still count requests in the row of a server that it has not dropped yet.
    */
   claim(): number {
     if (this.thread !== 0) throw new Error('only the thread of the control plane gives rows to servers');
@@ -104,7 +104,7 @@ export class ServerSlots implements RowTable {
     return -1;
   }
 
-  /** The server has left for good: its row is used again when nobody counts on it any more. */
+  /** The server has left for good: its row is used again when no thread uses it any more. */
   release(slot: number): void {
     this.#released.push(slot);
   }

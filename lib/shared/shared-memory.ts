@@ -30,7 +30,7 @@ export class SharedMemory {
   readonly clients: ClientTables;
   readonly servers: ServerSlots;
   readonly successes: SuccessCounts;
-  /** Which event loops go on. */
+  /** The pulse of each thread's event loop. */
   readonly pulses: ThreadPulses;
   /** The open connections of listeners, by their addresses. */
   readonly listeners: NamedCounts;

@@ -8,8 +8,8 @@ export interface SuccessCountsHandle {
 const ROWS = 2 ** 16;
 
 /**
- * How many attempts have succeeded on each server, by thread: what judges a server by its failures asks what was between
- * two of them, so that no thread has to report each success. Each thread writes its own counts only.
+ * How many attempts have succeeded on each server, by thread. The outlier detector asks how many lie between two
+ * failures, so no thread has to report each success. Each thread writes its own counts only.
  */
 export class SuccessCounts {
   readonly #threads: readonly Uint32Array[];

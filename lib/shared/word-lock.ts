@@ -3,7 +3,7 @@ const LOOKS = 100;
 /** ms. A holder that the system has stopped gets the processor while others sleep. */
 const FIRST_SLEEP = 0.05;
 const LONGEST_SLEEP = 1;
-/** ms. It is held for less than a microsecond: a thread that has held it this long has ended within. */
+/** ms. A lock is held for less than a microsecond: a thread that has held it this long has ended while it did. */
 const PATIENCE = 1000;
 
 /**

@@ -5,8 +5,8 @@ const POSTED = 0;
 const READ = 1;
 
 /**
- * How much of what one thread has posted another one has read, in memory that both see. A thread that is busy then costs
- * what does not fit, not memory without end.
+ * How much of what one thread has posted another one has read, in memory that both see. While the reader is busy, what
+ * does not fit is dropped, so that memory stays bounded.
  */
 export class Credit {
   readonly #counts: Int32Array;

@@ -29,7 +29,7 @@ export interface EngineGauges {
 
 export const NO_GAUGES: EngineGauges = { clients: 0, replayBytes: 0, listeners: [] };
 
-/** Reads the figures of an engine, and tells what has changed since they were reported. */
+/** Reads the figures of an engine, and writes what has changed since the last report. */
 export class EngineTally {
   readonly #engine: ReportedEngine;
   readonly #handshakes = new Float64Array(HANDSHAKE_RESULTS.length);

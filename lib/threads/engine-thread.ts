@@ -105,7 +105,7 @@ export class EngineThread {
       changes,
       {
         clock,
-        // What becomes of servers is told by the control plane.
+        // The control plane reports what happens to servers.
         observer: {},
         maker: new ServerMaker(connections),
         judgeOf: (server, terms, number) => this.#judgeOf(server, terms, number),
@@ -150,7 +150,7 @@ export class EngineThread {
     this.#report({ what: 'built' });
   }
 
-  /** The same steps, which hold the event loop for long when a thread starts: its pulse tells that they go on. */
+  /** Runs `steps`, and beats the pulse of this thread at each: at its start they hold the event loop for long. */
   *#whileBeating<T>(steps: Steps<T>): Steps<T> {
     for (;;) {
       const { done, value } = steps.next();
@@ -399,7 +399,7 @@ class Preparation {
   }
 }
 
-/** So many numbers of servers that are gone are kept. */
+/** How many numbers of servers that are gone are kept. */
 const MOST_GONE = 1000;
 
 /** The numbers of servers by key, as the control plane gives them: those in force, and those of the next configuration. */

@@ -63,13 +63,16 @@ export interface EngineThreadsDeps {
   readonly holdLineOf: ThreadReportsDeps['holdLineOf'];
 }
 
-/** A thread that hangs is ended so many ms after it was told to stop. */
+/** How long after it was told to stop a thread that hangs is terminated, in ms. */
 const STOP_MS = 1000;
 /** After the end of a thread the numbers of servers are audited, each time this many ms after its end. */
 const AUDITS_MS = [500, 1000, 1500] as const;
-/** So many ms a change of certificates waits for a thread: an authority waits for it, and a reload too. */
+/**
+ * How long a change of certificates waits for a thread that does not answer, in ms: an authority and a reload wait for
+ * the change.
+ */
 const CERTIFICATES_MS = 5000;
-/** A thread that listens and answers nothing for so many ms hangs. */
+/** A thread that listens and has not answered for this many ms hangs. */
 const HANGS_MS = 10_000;
 
 /** One engine in each of several worker threads, and a new thread in place of each that ends. */
@@ -150,7 +153,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     this.#tell({ what: 'readiness', obstacle });
   }
 
-  /** Observers read something else of requests than before. */
+  /** Observers have changed what they read of requests. */
   followReaders(): void {
     this.#reports.applyTerms();
   }
@@ -315,7 +318,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
 
   // Certificates.
 
-  /** Resolves when new handshakes go by it in all threads that listen; one that hangs is not waited for long. */
+  /** Resolves when new handshakes use it in all threads that listen; one that hangs is not waited for long. */
   async tellCertificates(news: CertificateNews): Promise<void> {
     const followed: Promise<unknown>[] = [];
     for (const thread of this.#live) {
@@ -357,7 +360,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     return index === -1 ? null : (this.#addresses[index] ?? wanted);
   }
 
-  /** Tells when another program has the port, or another listener of this one (`heldBy`). */
+  /** Rejects when another program has the port, or another listener of this one (`heldBy`). */
   async #probe(address: Address): Promise<Address> {
     try {
       return await probePort(address);
@@ -519,7 +522,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
   }
 }
 
-/** Resolves with the promise, or after so many ms. */
+/** Resolves with the promise, or after this many ms. */
 async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
@@ -530,8 +533,8 @@ async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
 }
 
 /**
- * Settles as what the thread was asked does. A thread that hangs meanwhile is ended: otherwise a reload, and everything that
- * waits for it, would wait for ever.
+ * Settles like the answer of the thread. A thread that hangs meanwhile is ended: otherwise a reload, and everything
+ * that waits for it, would wait for ever.
  */
 function whileItAnswers<T>(thread: WorkerThread, asked: Promise<T>): Promise<T> {
   let isWaiting = false;

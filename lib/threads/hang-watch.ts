@@ -3,12 +3,12 @@ import type { ThreadPulses } from '../shared/thread-pulses.js';
 
 /** How often threads are looked at, in ms. */
 const LOOK_EVERY_MS = 10_000;
-/** After so many looks in a row at which nothing has moved, a thread hangs. */
+/** After this many looks in a row at which nothing has moved, a thread hangs. */
 const STILL_LOOKS = 3;
 /** The same for one that does not listen yet: a single step of building 10,000 hosts may take long on a busy machine. */
 const START_LOOKS = 12;
 
-/** How often the event loop of a thread tells that it goes on, in ms. */
+/** How often the event loop of a thread beats its pulse, in ms. */
 export const BEAT_EVERY_MS = 1000;
 
 /** A thread that is watched. */

@@ -47,7 +47,7 @@ export class LineMemory {
   }
 }
 
-/** Blocks are posted together when there are so many: a message costs the main thread as much as the lines of a block. */
+/** How many blocks are posted together: a message costs the main thread as much as the lines of a block. */
 const BLOCKS_PER_MESSAGE = 8;
 
 /** Lines in a block of the memory for lines; `length` in bytes. */

@@ -6,7 +6,7 @@ const LEAST_MB = 128;
 /** As much as Node gives a process of its own on a large machine. */
 const MOST_MB = 4096;
 
-/** MB that the objects of each of so many threads may take, of the memory of this machine or control group. */
+/** MB that the objects of each of this many threads may take, of the memory of this machine or control group. */
 export function heapShareMb(threads: number): number {
   const limit = process.constrainedMemory();
   const total = totalmem();

@@ -65,7 +65,7 @@ export interface ThreadStart {
   readonly health: readonly ServerHealthState[];
   /** Why the balancer is not ready for requests; empty when it is. */
   readonly obstacle: string;
-  /** What listeners with TLS go by besides the certificates. */
+  /** What listeners with TLS use besides the certificates. */
   readonly certificates: CertificateStart;
   /** How it reports what happens; its port has to be transferred. */
   readonly reports: ReporterStart;
@@ -110,7 +110,7 @@ export type Question =
     }
   /** Puts the prepared configuration into force. `numbers`: of servers that were added since. */
   | { readonly what: 'install'; readonly numbers: ServerNumbers }
-  /** Certificates, challenges or ticket keys have changed: answers when new handshakes go by it. */
+  /** Certificates, challenges or ticket keys have changed: answers when new handshakes use them. */
   | { readonly what: 'certificates'; readonly news: CertificateNews }
   /** Answers at once: all commands before it have been followed. */
   | { readonly what: 'answer' }

@@ -9,7 +9,7 @@ import type { Report, ReporterStart, ReportTerms } from './report-messages.js';
 
 /** Records are posted at most this long after the first of them, in ms, so that observers get them soon. */
 const RECORDS_AFTER_MS = 5;
-/** So are lines: fewer messages cost the main thread less, and lines wait longer there. */
+/** The same for lines, which are posted less often: fewer messages cost the main thread less. */
 const LINES_AFTER_MS = 25;
 /** Records are posted earlier when they take this many bytes. */
 const BATCH_BYTES = 256 * 1024;

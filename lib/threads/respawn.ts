@@ -1,4 +1,4 @@
-/** So many deaths within so many ms are not accidents any more. */
+/** This many deaths within this many ms show that threads end again and again. */
 const MANY = 5;
 const WITHIN_MS = 10_000;
 const FIRST_DELAY_MS = 1000;

@@ -141,7 +141,7 @@ class ServerMirror implements ServerJudge, ServerWatcher {
     this.server.noteSuccesses(sum);
   }
 
-  /** Is the server as a new one is? */
+  /** Is the server in the state of a new one? */
   get isPlain(): boolean {
     const { up, ejected, halfOpen } = this.state;
     return up && !ejected && !halfOpen;

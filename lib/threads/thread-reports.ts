@@ -52,7 +52,7 @@ interface Account {
 
 /**
  * What the threads with engines report, added up: counters never fall, whatever becomes of a thread; what a thread held
- * open counts until it ends. The figures are a quarter of a second old at most; `collect` makes them new.
+ * open counts until it ends. The figures are a quarter of a second old at most; `collect` updates them.
  */
 export class ThreadReports implements LinkOwner {
   readonly metrics: Metrics;

@@ -126,7 +126,7 @@ export class AcmeAuthority {
     });
   }
 
-  /** When it would have a certificate renewed (RFC 9773). */
+  /** When the authority suggests renewing a certificate (RFC 9773). */
   async window(cert: string): Promise<AcmeAnswers['window']> {
     return this.#explained(async () => {
       const url = await this.#windowUrl(cert);
@@ -236,7 +236,7 @@ export class AcmeAuthority {
   }
 }
 
-/** Throws the problem that an answer tells (RFC 7807); a refused nonce passes, as it is tried again with another. */
+/** Throws the problem in an answer (RFC 7807). A refused nonce passes, as the request is repeated with another. */
 function refuse(status: number, data: unknown, retryAfterMs: number): void {
   const problem = (typeof data === 'object' && data !== null ? data : {}) as Problem;
   const type = typeOf(problem);

@@ -2,7 +2,7 @@ import type { ChallengeOffer } from './acme-protocol.js';
 import type { PemPair } from './acme-source.js';
 import { CHALLENGE_PATH, type ChallengeToken } from './published-certificates.js';
 
-/** What a token of http-01 is answered, and by how many it was added: managers that follow each other have the same ones. */
+/** The answer to a token of http-01, and how often it was added: a manager and its successor add the same ones. */
 interface OpenToken {
   readonly answer: string;
   readonly adds: number;
@@ -61,7 +61,7 @@ export class AcmeChallenges {
     return this.#onTokens([...this.#byToken].map(([token, { answer }]) => ({ token, answer })));
   }
 
-  /** What a request for this path is answered; null: it is no open challenge. */
+  /** The answer to a request for this path; null: it is no open challenge. */
   answerFor(path: string): string | null {
     return path.startsWith(CHALLENGE_PATH)
       ? (this.#byToken.get(path.slice(CHALLENGE_PATH.length))?.answer ?? null)

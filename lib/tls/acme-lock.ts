@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { FileError, readRegularFileAsync } from '../base/regular-file.js';
 import type { Clock } from '../base/timer-wheel.js';
 
-/** The holder writes it anew this often, … */
+/** How often the holder writes the lock again, in ms. */
 export const LOCK_REFRESH_MS = 20_000;
-/** … and is taken for gone when it has not for so long. */
+/** A holder that has not written the lock for this long counts as gone, in ms. */
 const STALE_MS = 120_000;
 
 /** What link() fails with on file systems that have no second name for a file. */

@@ -38,11 +38,11 @@ export interface AcmeStatus {
 }
 
 const TICK_MS = 1000;
-/** So many orders are under way at a time. */
+/** The most orders under way at a time. */
 const MOST_ORDERS = 4;
 /** How soon the store is looked at again while another process orders for it. */
 const LOCKED_MS = 3000;
-/** A failure is forgotten when nobody has tried again for so long. */
+/** A failure is forgotten when nobody has tried again for this long. */
 const FORGOTTEN_MS = 30 * 24 * 60 * 60 * 1000;
 /** How soon it is tried again to write what could not be written. */
 const UNSAVED_MS = 60_000;
@@ -67,7 +67,7 @@ export class AcmeManager {
   #isDriving = false;
   /** Nothing is ordered before this time; by the wall clock, as the other times. */
   #pausedUntil = 0;
-  /** Why the authority or the store could not be used, how often in a row. */
+  /** How often in a row the authority or the store could not be used. */
   #outages = 0;
   #outage: { readonly message: string; readonly at: number } | null = null;
   #windowsAt = 0;
@@ -248,7 +248,7 @@ export class AcmeManager {
     await Promise.all(lanes);
   }
 
-  /** What another process was issued is ours too. */
+  /** Takes over certificates that another process was issued. */
   async #readIssued(isMeant: (entry: WantedCertificate) => boolean): Promise<void> {
     if (this.#stopped) return;
     await this.#readFailures();
@@ -368,7 +368,7 @@ export class AcmeManager {
     await this.#writeFailures();
   }
 
-  /** Of all names: another process with the same store is told too. */
+  /** Writes the failures of all names, for other processes with the same store. */
   async #writeFailures(): Promise<void> {
     try {
       const failures = await this.#store.readFailures();

@@ -17,7 +17,7 @@ export interface AcmeOrderingDeps {
   readonly onChange: AcmeListener;
 }
 
-/** So long the thread is kept after its last work. */
+/** How long the thread is kept after its last work, in ms. */
 const REST_MS = 30_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -51,7 +51,7 @@ export class AcmeOrdering {
     }
   }
 
-  /** When the authority would have a certificate renewed (RFC 9773). */
+  /** When the authority suggests renewing a certificate (RFC 9773). */
   window(cert: string): Promise<{ readonly window: RenewalWindow | null; readonly retryAfterMs: number }> {
     return this.#work.do({ kind: 'window', cert });
   }

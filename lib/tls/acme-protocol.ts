@@ -38,7 +38,7 @@ export interface SelfSignWork {
   readonly names: readonly string[];
 }
 
-/** Asks when the authority would have this certificate renewed. */
+/** Asks when the authority suggests renewing this certificate. */
 export interface WindowWork {
   readonly kind: 'window';
   readonly cert: string;

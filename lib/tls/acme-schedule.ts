@@ -37,12 +37,12 @@ export function timeInWindow(
   return Math.min(start + (end - start) * random(), latest);
 }
 
-/** How long until the next try after so many failures in a row: a minute, doubled each time, a day at most. */
+/** How long until the next try after this many failures in a row: a minute, doubled each time, a day at most. */
 export function retryDelay(failures: number, random = Math.random): number {
   return Math.min(spread(MINUTE * 2 ** Math.min(failures - 1, 20), 0.2, random), DAY);
 }
 
-/** How long until the authority is asked again when it would have an order renewed (RFC 9773, 4.3.2). */
+/** How long until the authority is asked again for a window of renewal (RFC 9773, 4.3.2). */
 export function windowDelay(retryAfterMs: number): number {
   return retryAfterMs === 0 ? 6 * HOUR : Math.min(Math.max(retryAfterMs, MINUTE), DAY);
 }
@@ -50,7 +50,7 @@ export function windowDelay(retryAfterMs: number): number {
 /** After a rate limit without a Retry-After. */
 export const RATE_LIMIT_MS = HOUR;
 
-/** So long other names wait after one was refused for a rate limit, which may be one of the account. */
+/** How long other names wait after one was refused for a rate limit, which may be one of the account. */
 export const RATE_LIMIT_PAUSE_MS = 10 * MINUTE;
 
 /** A restart or a reload does not wait longer than this for the next try: what was wrong may have been mended. */

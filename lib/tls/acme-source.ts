@@ -24,7 +24,7 @@ export interface AcmeSource {
 }
 
 /**
- * Told which names have another certificate or challenge than before. The promise resolves when new handshakes go by it:
- * the authority is told that a challenge is ready only afterwards.
+ * Gets the names whose certificate or challenge has changed. The promise resolves when new handshakes use it: only then
+ * is the authority told that a challenge is ready.
  */
 export type AcmeListener = (hosts: readonly string[]) => Promise<void> | void;

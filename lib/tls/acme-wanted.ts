@@ -13,7 +13,7 @@ export class WantedCertificate {
   /** The certificate is not in the store: it could not be written. */
   isUnsaved = false;
   #renewAt = 0;
-  /** When the authority would have it renewed; null: it does not say. */
+  /** When the authority suggests renewing it; null: it does not say. */
   #window: RenewalWindow | null = null;
 
   constructor(hosts: readonly string[]) {
@@ -48,7 +48,7 @@ export class WantedCertificate {
     if (this.isWhole) this.placeholder = null;
   }
 
-  /** The authority would have this certificate renewed in this window. */
+  /** The authority suggests renewing this certificate in this window. */
   suggest(certificate: AcmeCertificate, window: RenewalWindow): void {
     const known = this.#window;
     if (this.certificate !== certificate) return;

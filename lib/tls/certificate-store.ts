@@ -110,7 +110,7 @@ export class CertificateStore {
     return { published: this.#loaded.published, ticketKeys: this.#tickets.keys, news };
   }
 
-  /** Resolves when the listeners of all threads go by it. */
+  /** Resolves when the listeners of all threads use it. */
   async #tell(news: SmallNews): Promise<void> {
     this.#own.take(news);
     await this.#audience?.(news);
@@ -180,15 +180,15 @@ export class CertificateStore {
     if (loaded.supplies !== this.#supplies) void this.#refresh();
   }
 
-  /** Resolves when the listeners of all threads go by what was installed. */
+  /** Resolves when the listeners of all threads use what was installed. */
   async spread(): Promise<void> {
     if (this.#refreshing !== null || this.#loaded.supplies !== this.#supplies) await this.#refresh();
     else await this.#audience?.({ kind: 'certificates', published: this.#loaded.published });
   }
 
   /**
-   * Lets listeners that are opened before the rest is installed go by what `prepare` has returned; those of the configuration
-   * in force stay as they are.
+   * Lets listeners that are opened before the rest is installed use what `prepare` has returned; those of the
+   * configuration in force stay as they are.
    */
   stage(prepared: PreparedCertificates): void {
     this.#own.stage((prepared as Loaded).tables as ThreadTables);
@@ -229,8 +229,8 @@ export class CertificateStore {
   }
 
   /**
-   * Where the certificates are that are ordered by ACME. The source calls the function that is returned whenever names have
-   * another certificate or challenge; its promise resolves when listeners go by it.
+   * Sets the source of the certificates that are ordered by ACME. The source calls the returned function whenever names
+   * have another certificate or challenge; its promise resolves when listeners use it.
    */
   useAcme(source: AcmeSource): AcmeListener {
     this.#acme = source;

@@ -115,7 +115,7 @@ export interface CertificateState extends CertificateStart {
   readonly published: PublishedCertificates;
 }
 
-/** Tells all threads that listen; resolves when new handshakes in all of them go by it. Does not reject. */
+/** Tells all threads that listen; resolves when new handshakes in all of them use it. Does not reject. */
 export type CertificateAudience = (news: CertificateNews) => Promise<void>;
 
 const keys = new WeakMap<TlsConfig, string>();

@@ -19,7 +19,7 @@ const MOST_SERVERS = 100;
 const MOST_OF_ROUTE = 20;
 /** Routes are shown with their servers where there is one page of routes with at most this many. */
 const FEW_SERVERS = 60;
-/** More than one in so many requests of the last minute failed: something is wrong with the server. */
+/** If more than one in this many requests of the last minute failed, something is wrong with the server. */
 const ONE_IN = 100;
 /** The most events of what is looked at alone, and the most servers of a route whose events are read. */
 const MOST_EVENTS = 60;

@@ -75,7 +75,7 @@ export interface ViewFacts {
   /** Certificates that are not valid or expire soon, and sources that fail. */
   readonly certificatesWrong: number;
   readonly providersFailing: number;
-  /** How it goes with what nodes share; null: nothing is shared. `error`: why it is lost; empty otherwise. */
+  /** The state of what nodes share; null: nothing is shared. `error`: why it is lost; empty otherwise. */
   readonly shared: { readonly state: string; readonly error: string } | null;
   /** The route or server that was asked for alone; null without one, or when there is none of this name. */
   readonly focus: ViewFocus | null;
@@ -99,7 +99,7 @@ export interface FocusEvent extends ServerEvent {
   readonly route?: string;
 }
 
-/** What is known of ten seconds. */
+/** The figures of ten seconds. */
 export interface HistoryPoint {
   /** When they ended. */
   readonly at: number;

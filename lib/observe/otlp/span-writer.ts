@@ -178,7 +178,7 @@ export class SpanWriter implements Observer {
 
 const COMMA = 0x2c;
 
-/** A call of Node's own functions costs as much as so many characters. */
+/** A call of Node's own functions costs as much as this many characters. */
 const SHORT_TEXT = 60;
 
 /** Writes an id or another short text in ASCII. */
@@ -200,7 +200,7 @@ function writeNanoseconds(buffer: Uint8Array, at: number, ms: number): void {
   writeNumber(buffer, at + MS_DIGITS, Math.floor((ms - whole) * 1000), US_DIGITS);
 }
 
-/** Writes a number below 2³¹ with so many digits. */
+/** Writes a number below 2³¹ with this many digits. */
 function writeNumber(buffer: Uint8Array, at: number, number: number, digits: number): void {
   let rest = number;
   for (let i = digits - 1; i >= 0; i--) {

@@ -19,11 +19,11 @@ const DRAW_LIMIT = 128;
 const SLOTS = 2 ** 16;
 const WAYS = 4;
 /**
- * So many best candidates of each key are remembered: the later ones are used when the first was tried or has too many
+ * This many of the best candidates of each key are remembered: the later ones are used when the first was tried or has too many
  * requests.
  */
 const RANKS = 4;
-/** So many changes of candidates can be applied to a remembered key; after more, its ranks are computed again. */
+/** This many changes of candidates can be applied to a remembered key; after more, its ranks are computed again. */
 const CHANGES = 64;
 
 /** Candidates of one weight: among them the higher number has the higher score, so no logarithm is needed. */
