@@ -194,8 +194,8 @@ export interface Settings {
   /**
    * Shares what clients have used up with other nodes, through Redis or Valkey: rate limits, bans, and which server a
    * client is bound to. Certificates of tls.acme are ordered by one node for all, and kept there with their keys. No
-   * request waits for it. While it cannot be reached, each node lets through its share of the limits. Nodes that
-   * share have the same settings, prefix and password. A change takes effect at the next start.
+   * request waits for Redis. While Redis cannot be reached, each node lets through its share of the limits. Nodes
+   * that share have the same settings, prefix and password. A change takes effect at the next start.
    */
   readonly shared?: SharedSettings;
   /**
@@ -224,7 +224,7 @@ export interface Settings {
   /**
    * Whether the log, events, lb tail, traces and the list of errors have only the network of a client, the /24 of
    * IPv4 and the /48 of IPv6, in place of its address. In header fields that the access log or -v shows, addresses of
-   * clients are masked too. Servers, conditions, limits and bans go by the whole address as before, and lb bans lists
+   * clients are masked too. Servers, conditions, limits and bans use the whole address as before, and lb bans lists
    * it. Default: false.
    */
   readonly mask_addresses?: boolean;
@@ -287,10 +287,10 @@ export interface Settings {
   readonly retry?: RetrySettings | boolean;
   /**
    * How long a request that finds no usable server waits for one to come back, in place of an answer 503 at once: a
-   * restart of the only server is then a delay. Requests wait in their order, and one that its client gives up
-   * leaves. Only a request of which nothing was processed waits: one that reached no server, or that may be sent
-   * twice (GET) and of which the client has seen nothing. When a server is back the first request is tried, then more
-   * with each that reaches it. After the time the client gets 503. false: no waiting.
+   * restart of the only server is then a delay. Requests wait in their order, and one whose client leaves is dropped.
+   * Only a request of which nothing was processed waits: one that reached no server, or that may be sent twice (GET)
+   * and of which the client has seen nothing. When a server is back the first request is tried, then more with each
+   * that reaches it. When the time is over the client gets 503. false: no waiting.
    */
   readonly hold?: HoldTermsSetting;
   /**
@@ -338,14 +338,15 @@ export interface Settings {
    */
   readonly response_header_rules?: HeaderEditsSettings;
   /**
-   * Pages in place of the short texts with which lb answers errors itself, and on wish in place of the errors of
-   * servers. The first page whose status fits is taken, those of inner places before those of outer ones; if pages of
-   * several types fit, the client's Accept decides, and the first of them where it says nothing. Without a page for
-   * it, an error keeps its short text. Retry-After and other fields stay, and the response is never cached.
+   * Pages in place of the short texts with which lb answers errors itself, and, with servers: true, in place of the
+   * errors of servers. The first page whose status fits is taken, those of inner places before those of outer ones;
+   * if pages of several types fit, the client's Accept decides, and the first of them where it says nothing. Without
+   * a page for it, an error keeps its short text. Retry-After and other fields stay, and the response is never
+   * cached.
    */
   readonly error_pages?: readonly ErrorPageSettings[];
   /**
-   * Tells browsers to use https alone for so long (RFC 6797): every response to a request over https gets
+   * Tells browsers to use only https for this long (RFC 6797): every response to a request over https gets
    * Strict-Transport-Security in place of the server's own. 0 makes browsers forget it. A map can extend it to all
    * names below the host.
    */
@@ -403,14 +404,14 @@ export interface AccessLogSettings {
    */
   readonly fields?: readonly AccessLogField[];
   /**
-   * Fields of requests whose values lines of json and combined have too, as the client sent them. At most 256
-   * characters of each; several fields of one name are joined by commas. json has them in a map request_headers,
-   * combined in quotes after the other fields. Of credentials and cookies the values are masked.
+   * Header fields of requests whose values are added to lines of json and combined, as the client sent them: at most
+   * 256 characters of each, several fields of one name joined by commas. json has them in a map request_headers,
+   * combined in quotes after the other fields. The values of credentials and cookies are masked.
    */
   readonly request_headers?: LoggedHeadersSetting;
   /**
-   * The same of the response as the client is sent it: response_headers in json, for combined after those of the
-   * request.
+   * The same for header fields of the response as sent to the client: json has them in a map response_headers,
+   * combined after those of the request.
    */
   readonly response_headers?: LoggedHeadersSetting;
   /** Requests with one of these statuses are always logged, and so are requests whose response was cut off. */
@@ -477,15 +478,15 @@ export interface TracingSettings {
    * collector, or mix its requests into traces of others. Default: "trusted".
    */
   readonly continue_from?: 'trusted' | 'anyone' | 'nobody';
-  /** How long a span waits for others that are sent with it. Default: "2s". */
+  /** How long a span waits for others, so that they are sent together. Default: "2s". */
   readonly interval?: DurationSetting;
   /**
-   * About how many spans one request to the collector has at most; so many are sent at once, without waiting for
-   * others. Default: 2000.
+   * About the most spans in one request to the collector. When this many wait they are sent at once, without waiting
+   * for interval. Default: 2000.
    */
   readonly batch?: number;
   /**
-   * How many spans wait while the collector is slow or away, about 1 KB each. Those that come then are dropped and
+   * How many spans may wait while the collector is slow or unreachable, about 1 KB each. Further ones are dropped and
    * counted. Default: 10000.
    */
   readonly queue?: number;
@@ -525,8 +526,8 @@ export interface MetricsSettings {
   /** The URL of the collector, which takes OTLP over HTTP in JSON; /v1/metrics is added to it unless it ends so. */
   readonly otlp?: string;
   /**
-   * How often all figures are sent. They count since the start, so that nothing is lost when the collector was away.
-   * Default: "60s".
+   * How often all figures are sent. They count since the start, so that nothing is lost while the collector is
+   * unreachable. Default: "60s".
    */
   readonly every?: DurationSetting;
   /** Fields of each request to the collector. */
@@ -595,7 +596,7 @@ export interface SharedSettings {
    * used.
    */
   readonly sentinel?: string;
-  /** redis has the addresses of some nodes of a cluster, which tell of the others. Default: false. */
+  /** redis has the addresses of some nodes of a cluster; lb learns the others from them. Default: false. */
   readonly cluster?: boolean;
   /**
    * A PEM file of the certificate authorities that Redis' certificate is verified with, in place of those of the
@@ -603,7 +604,7 @@ export interface SharedSettings {
    */
   readonly ca?: FileNameSetting;
   /**
-   * Time for an answer of Redis. When one takes longer, it counts as lost, until it answers in time again. Default:
+   * Time for an answer of Redis. When one takes longer, Redis counts as lost until it answers in time again. Default:
    * "500ms".
    */
   readonly timeout?: DurationSetting;
@@ -631,11 +632,11 @@ export interface ListenerSettings {
   readonly redirect?: 'https';
   /**
    * The addresses and CIDRs of the proxies that connect here. Each connection must begin with a PROXY header (version
-   * 1 or 2, at most 4096 bytes), within timeouts.proxy_header; what it tells is believed: the client's address and
+   * 1 or 2, at most 4096 bytes), within timeouts.proxy_header; lb believes what it says: the client's address and
    * port, the port that the client connected to, and in version 2 whether the client spoke TLS (PP2_TYPE_SSL) and for
    * which name (PP2_TYPE_AUTHORITY). With LOCAL and UNKNOWN the proxy speaks for itself. Connections from elsewhere,
    * and those without a header, are closed. On a Unix socket, whose peers have no addresses, the mode of its file
-   * says who may connect, and the list is not looked at.
+   * says who may connect, and the list is ignored.
    */
   readonly proxy_protocol?: AddressListSetting;
   /** The mode of the file of a Unix socket, in octal. By default what the umask leaves. */
@@ -739,8 +740,8 @@ export interface ClientAuthSettings {
   /** A PEM file of the certificate revocation lists of these authorities. */
   readonly crl?: FileNameSetting;
   /**
-   * require: a handshake without a valid certificate fails. request: the client is let in all the same, and
-   * conditions and servers see what it showed. Default: "require".
+   * require: a handshake without a valid certificate fails. request: the client is let in anyway, and conditions and
+   * servers see what it showed. Default: "require".
    */
   readonly mode?: 'require' | 'request';
 }
@@ -769,7 +770,7 @@ export interface AcmeSettings {
    */
   readonly directory?: string;
   /**
-   * How control of a name is shown: http-01 by a plain listener on port 80, tls-alpn-01 by a listener with TLS on
+   * How control of a name is proved: http-01 by a plain listener on port 80, tls-alpn-01 by a listener with TLS on
    * port 443. Default: "http-01".
    */
   readonly challenge?: 'http-01' | 'tls-alpn-01';
@@ -811,8 +812,8 @@ export interface ServerTlsSettings {
   /** The passphrase of an encrypted key. */
   readonly passphrase?: string;
   /**
-   * false accepts any certificate: any program that answers at the address can read and change what is sent. Each
-   * start warns of it. Default: true.
+   * false accepts any certificate: any program that answers at the address can read and change what is sent. lb warns
+   * of it at each start. Default: true.
    */
   readonly verify?: boolean;
   /** The oldest version of TLS that is spoken with the server. Default: "TLSv1.2". */
@@ -948,7 +949,8 @@ export interface ServerSettings {
   /**
    * host:port, [v6]:port or unix:/path; a port alone is a port of localhost. A host name with several addresses is a
    * server for each of them, with all that this entry has; localhost is one. With https:// in front, connections are
-   * encrypted, and the port is 443 if there is none; http:// says what no scheme says, with port 80 if there is none.
+   * encrypted, and the port is 443 if there is none; http:// means the same as no scheme, with port 80 if there is
+   * none.
    */
   readonly address?: string | number;
   /** The name of the server in logs. By default its address. */
@@ -985,7 +987,7 @@ export interface ServerSettings {
    * A host name with a port, in place of an address: every address that the name has is a server of its own, with its
    * own health, connections and share. The name is resolved again when its TTL has expired (dns.min_ttl,
    * dns.max_ttl). With https:// in front, connections are encrypted. The other keys of this entry apply to every
-   * server that comes from it; the name is what TLS and preserve_host: false go by.
+   * server that comes from it; TLS and preserve_host: false use the name.
    */
   readonly dns?: string;
   /**
@@ -1369,14 +1371,15 @@ export interface HostSettings {
    */
   readonly response_header_rules?: HeaderEditsSettings;
   /**
-   * Pages in place of the short texts with which lb answers errors itself, and on wish in place of the errors of
-   * servers. The first page whose status fits is taken, those of inner places before those of outer ones; if pages of
-   * several types fit, the client's Accept decides, and the first of them where it says nothing. Without a page for
-   * it, an error keeps its short text. Retry-After and other fields stay, and the response is never cached.
+   * Pages in place of the short texts with which lb answers errors itself, and, with servers: true, in place of the
+   * errors of servers. The first page whose status fits is taken, those of inner places before those of outer ones;
+   * if pages of several types fit, the client's Accept decides, and the first of them where it says nothing. Without
+   * a page for it, an error keeps its short text. Retry-After and other fields stay, and the response is never
+   * cached.
    */
   readonly error_pages?: readonly ErrorPageSettings[];
   /**
-   * Tells browsers to use https alone for so long (RFC 6797): every response to a request over https gets
+   * Tells browsers to use only https for this long (RFC 6797): every response to a request over https gets
    * Strict-Transport-Security in place of the server's own. 0 makes browsers forget it. A map can extend it to all
    * names below the host.
    */
@@ -1431,10 +1434,10 @@ export interface HostSettings {
   readonly retry?: RetrySettings | boolean;
   /**
    * How long a request that finds no usable server waits for one to come back, in place of an answer 503 at once: a
-   * restart of the only server is then a delay. Requests wait in their order, and one that its client gives up
-   * leaves. Only a request of which nothing was processed waits: one that reached no server, or that may be sent
-   * twice (GET) and of which the client has seen nothing. When a server is back the first request is tried, then more
-   * with each that reaches it. After the time the client gets 503. false: no waiting.
+   * restart of the only server is then a delay. Requests wait in their order, and one whose client leaves is dropped.
+   * Only a request of which nothing was processed waits: one that reached no server, or that may be sent twice (GET)
+   * and of which the client has seen nothing. When a server is back the first request is tried, then more with each
+   * that reaches it. When the time is over the client gets 503. false: no waiting.
    */
   readonly hold?: HoldTermsSetting;
   /**
@@ -1485,10 +1488,11 @@ export interface PathSettings {
    */
   readonly response_header_rules?: HeaderEditsSettings;
   /**
-   * Pages in place of the short texts with which lb answers errors itself, and on wish in place of the errors of
-   * servers. The first page whose status fits is taken, those of inner places before those of outer ones; if pages of
-   * several types fit, the client's Accept decides, and the first of them where it says nothing. Without a page for
-   * it, an error keeps its short text. Retry-After and other fields stay, and the response is never cached.
+   * Pages in place of the short texts with which lb answers errors itself, and, with servers: true, in place of the
+   * errors of servers. The first page whose status fits is taken, those of inner places before those of outer ones;
+   * if pages of several types fit, the client's Accept decides, and the first of them where it says nothing. Without
+   * a page for it, an error keeps its short text. Retry-After and other fields stay, and the response is never
+   * cached.
    */
   readonly error_pages?: readonly ErrorPageSettings[];
   /** Changes to the query parameters before they are sent to the server. All others keep their order and encoding. */
@@ -1541,10 +1545,10 @@ export interface PathSettings {
   readonly retry?: RetrySettings | boolean;
   /**
    * How long a request that finds no usable server waits for one to come back, in place of an answer 503 at once: a
-   * restart of the only server is then a delay. Requests wait in their order, and one that its client gives up
-   * leaves. Only a request of which nothing was processed waits: one that reached no server, or that may be sent
-   * twice (GET) and of which the client has seen nothing. When a server is back the first request is tried, then more
-   * with each that reaches it. After the time the client gets 503. false: no waiting.
+   * restart of the only server is then a delay. Requests wait in their order, and one whose client leaves is dropped.
+   * Only a request of which nothing was processed waits: one that reached no server, or that may be sent twice (GET)
+   * and of which the client has seen nothing. When a server is back the first request is tried, then more with each
+   * that reaches it. When the time is over the client gets 503. false: no waiting.
    */
   readonly hold?: HoldTermsSetting;
   /**
@@ -1577,10 +1581,11 @@ export interface RouteSettings {
    */
   readonly response_header_rules?: HeaderEditsSettings;
   /**
-   * Pages in place of the short texts with which lb answers errors itself, and on wish in place of the errors of
-   * servers. The first page whose status fits is taken, those of inner places before those of outer ones; if pages of
-   * several types fit, the client's Accept decides, and the first of them where it says nothing. Without a page for
-   * it, an error keeps its short text. Retry-After and other fields stay, and the response is never cached.
+   * Pages in place of the short texts with which lb answers errors itself, and, with servers: true, in place of the
+   * errors of servers. The first page whose status fits is taken, those of inner places before those of outer ones;
+   * if pages of several types fit, the client's Accept decides, and the first of them where it says nothing. Without
+   * a page for it, an error keeps its short text. Retry-After and other fields stay, and the response is never
+   * cached.
    */
   readonly error_pages?: readonly ErrorPageSettings[];
   /** Changes to the query parameters before they are sent to the server. All others keep their order and encoding. */
@@ -1633,10 +1638,10 @@ export interface RouteSettings {
   readonly retry?: RetrySettings | boolean;
   /**
    * How long a request that finds no usable server waits for one to come back, in place of an answer 503 at once: a
-   * restart of the only server is then a delay. Requests wait in their order, and one that its client gives up
-   * leaves. Only a request of which nothing was processed waits: one that reached no server, or that may be sent
-   * twice (GET) and of which the client has seen nothing. When a server is back the first request is tried, then more
-   * with each that reaches it. After the time the client gets 503. false: no waiting.
+   * restart of the only server is then a delay. Requests wait in their order, and one whose client leaves is dropped.
+   * Only a request of which nothing was processed waits: one that reached no server, or that may be sent twice (GET)
+   * and of which the client has seen nothing. When a server is back the first request is tried, then more with each
+   * that reaches it. When the time is over the client gets 503. false: no waiting.
    */
   readonly hold?: HoldTermsSetting;
   /**
@@ -1785,7 +1790,7 @@ export interface HstsTermsSettings {
   /** Whether it holds for all names below the host too. Default: false. */
   readonly include_subdomains?: boolean;
   /**
-   * Whether browsers may ship with it: their makers ask for this word, for max_age of a year, and for
+   * Whether browsers may ship with this host in their list: their makers require this word, a max_age of a year, and
    * include_subdomains. Default: false.
    */
   readonly preload?: boolean;
@@ -1965,7 +1970,7 @@ export interface ErrorPageSettings {
    */
   readonly type?: string;
   /**
-   * Whether the page also replaces such a response of a server: its body is read and dropped, its fields stay but for
+   * Whether the page also replaces such a response of a server: its body is read and dropped, its fields stay except
    * those that describe the body or let it be cached. The answers 401 and 407 are always left to the server. Default:
    * false.
    */
