@@ -74,7 +74,10 @@ export type UpgradeOutcome =
 export interface AdminDeps {
   /** Reloads the settings file; null without a file. */
   readonly reload: (() => Promise<ReloadOutcome>) | null;
-  /** Has a new program take over, which may take so many ms to be ready; null where there is none to start. */
+  /**
+   * Starts a new program that takes over. `patience`: how long it may take to become ready, in ms. null: there is no
+   * program to start.
+   */
   readonly upgrade?: ((patience: number | undefined) => Promise<UpgradeOutcome>) | null;
   /** The text for a scraper in pieces, and its type. Pieces of an async iterable are asked for as the scraper reads. */
   readonly metrics: () => Promise<{

@@ -103,7 +103,10 @@ export class Admin {
     return { ...listen, port, text: listen.text.replace(/\d+$/, String(port)) };
   }
 
-  /** What another process needs to go on with the socket; null when it is not open, or this Node does not tell. */
+  /**
+   * What another process needs to go on with the socket; null when it is not open, or this Node does not expose its
+   * descriptor.
+   */
   get socket(): ListeningSocket | null {
     const descriptor = this.#door === null ? null : descriptorOf(this.#door);
     if (descriptor === null) return null;

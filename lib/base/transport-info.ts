@@ -4,8 +4,9 @@ import type { CertificateIdentity } from './certificate-identity.js';
 export type Scheme = 'http' | 'https';
 
 /**
- * What is known of how a connection is transported, from when it is accepted: all that X-Forwarded-Proto, Forwarded,
- * `{scheme}` and the Secure of a cookie go by. null: there is no such thing, as in plain TCP.
+ * What is known of how a connection is transported, from when it is accepted: all that
+ * X-Forwarded-Proto, Forwarded, `{scheme}` and the Secure of a cookie depend on. null: there is no such thing, as in plain
+ * TCP.
  */
 export interface TransportInfo {
   /** What the client spoke; `https` without `tls` where a PROXY header said so. */

@@ -5,7 +5,9 @@ import type { DockerEngines } from '../discovery/docker-engines.js';
 import type { DockerFleet } from '../discovery/docker-fleet.js';
 import type { DockerWatch, FleetListener } from '../discovery/docker-watch.js';
 
-/** How long, in ms, a route stays that no container has any more: one that is replaced by another is gone for a moment. */
+/**
+ * How long a route stays that no container has any more, in ms: one that is replaced by another is gone for a moment.
+ */
 const KEEP_MS = 10_000;
 
 /**
@@ -15,7 +17,7 @@ const KEEP_MS = 10_000;
 export class ContainerRoutes implements FleetListener {
   readonly #engines: DockerEngines;
   readonly #wheel: TimerWheel;
-  /** They are others now. */
+  /** Called when the routes have changed. */
   onChange: () => void = () => {};
   #source: DockerSourceConfig | null = null;
   #key = '';
@@ -40,7 +42,7 @@ export class ContainerRoutes implements FleetListener {
     return this.#routes;
   }
 
-  /** Goes by these settings; null: containers make no routes. */
+  /** Uses these settings from now on; null: containers make no routes. */
   follow(config: ProviderConfig | null): void {
     const key = config?.key ?? '';
     // Where the engine could not be watched, such as without its certificates, a reload tries it again.
@@ -81,7 +83,7 @@ export class ContainerRoutes implements FleetListener {
     });
   }
 
-  /** Routes that the settings have no place for, which the status of the source tells. */
+  /** Sets the routes that the settings have no place for; the status of the source shows them. */
   refuse(routes: readonly RefusedRoute[]): void {
     this.#watch?.object(routes.map(({ by, reason }) => `${by}: ${reason}`));
   }

@@ -22,9 +22,9 @@ export class FileWatch {
   #stop: (() => void) | null = null;
 
   /**
-   * `files` is called at every check; while the first file is missing, nothing counts as changed. `changed` is told which files
-   * have: those that are checked for the first time are among them, unless they are as old as what it was told of last, when
-   * it read them.
+   * `files` is called at every check; while the first file is missing, nothing counts as changed. `changed` is called
+   * with the files that have. A file that is checked for the first time is among them, unless it is older than the last
+   * call, which has read it.
    */
   constructor(
     files: () => readonly string[],

@@ -35,8 +35,8 @@ export class ServiceManager {
   }
 
   /**
-   * null: nobody wants to be told. Removes the variables, which are for no process that this one starts. `pid`: WATCHDOG_PID
-   * must name it, if it is given; null for a program that takes over from the one that it names.
+   * null: no service manager asks for messages. Removes the variables, which are for no process that this one starts.
+   * `pid`: WATCHDOG_PID must name it, if it is given; null for a program that takes over from the one that it names.
    */
   static find(
     env: NodeJS.ProcessEnv,

@@ -2,10 +2,10 @@ import type { SourceConfig } from '../config/types.js';
 
 /**
  * Servers that come by themselves: what a source of them (DNS, files, an inventory over HTTP, containers) and a balancer
- * say to each other. A kind of source is a class over `Source` in a file of its own, an entry in `source-kinds.ts`, its
- * settings in `config/types/providers.ts` and `config/providers.ts`, and its key in `schema.json`.
+ * say to each other. A kind of source is a class that implements `Source`, in a file of its own, an entry in
+ * `source-kinds.ts`, its settings in `config/types/providers.ts` and `config/providers.ts`, and its key in `schema.json`.
  *
- * A source only asks and tells; `Provider` has the rules that all kinds share:
+ * A source only asks and reports; `Provider` has the rules that all kinds share:
  *
  * - A source reports all its servers at once, as plain data. The list is checked and compared: an order that changes is
  *   no change.
@@ -26,7 +26,7 @@ export interface Source {
   stop(): void;
 }
 
-/** What a source tells. It may do so at any time between `ask` and `stop`, unasked too. */
+/** What a source reports. It may do so at any time between `ask` and `stop`, also without being asked. */
 export interface SourceListener {
   /**
    * All servers that there are. `validMs`: after this long the source is to be asked again. `trouble`: what is wrong with a

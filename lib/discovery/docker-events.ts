@@ -1,6 +1,6 @@
 import { isRecord } from '../base/json.js';
 
-/** What an engine tells of a container or a network. */
+/** An event that an engine reports about a container or a network. */
 export interface DockerEvent {
   readonly type: 'container' | 'network' | 'other';
   /** `start`, `kill`, `health_status: healthy`. */

@@ -7,7 +7,7 @@ import type { DockerWatch, FleetListener } from './docker-watch.js';
 
 /** How often the list is asked for without an event, in ms. */
 const LOOK_MS = 60_000;
-/** How many problems are told in words. */
+/** The most problems that one line lists. */
 const MOST_TOLD = 3;
 
 /** The containers of an engine that a list of servers asks for. */

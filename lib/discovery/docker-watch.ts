@@ -23,7 +23,10 @@ export interface DockerWatchDeps {
   readonly self: string | null;
 }
 
-/** What changes who may get requests. Health checks alone cause three events each, which nobody needs. */
+/**
+ * The events that change which containers may get requests. Each health check causes three others, which are not
+ * needed.
+ */
 const ACTIONS = [
   ...['create', 'start', 'kill', 'stop', 'die', 'destroy', 'pause', 'unpause', 'rename', 'update'],
   ...['health_status', 'connect', 'disconnect'],

@@ -52,7 +52,7 @@ export class KubernetesClient {
     );
   }
 
-  /** Ends the request, and nobody is called any more for it. */
+  /** Ends the request; its listener is not called any more. */
   cancel(): void {
     this.#latest++;
     this.#request?.destroy();

@@ -29,8 +29,8 @@ export interface ProviderDeps {
 }
 
 /**
- * Asks one source for its servers, again and again, and keeps the rules in `contract.ts`: what is told once is in force
- * until something better is told.
+ * Asks one source for its servers, again and again, and keeps the rules in `contract.ts`: a list that was reported is
+ * in force until a better one is.
  */
 export class Provider implements SourceListener, DeadlineOwner {
   readonly config: ProviderConfig;

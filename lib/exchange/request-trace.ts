@@ -119,7 +119,7 @@ export class Tracer {
 
   constructor({ sample, continueFrom }: TracerTerms) {
     this.#continueFrom = continueFrom;
-    // Ids at or above it are recorded, as other programs decide that go by the same share of the random bits.
+    // Ids at or above it are recorded: other programs that decide by the same bits record the same traces.
     const threshold = Math.round((1 - sample) * 2 ** 32);
     this.#isSampled = (id) => id >= threshold;
     this.samplesAll = threshold === 0;

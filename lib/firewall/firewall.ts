@@ -185,7 +185,7 @@ export class Firewall {
 
   /**
    * Takes over from another node that a client (an `IpAddress.key`) is banned for `forMs` more, or with 0 that its ban was
-   * lifted. Nobody is told: that node has told its own observers.
+   * lifted. No event is emitted: that node has emitted its own.
    */
   adoptBan(client: string, forMs: number): void {
     if (forMs > 0) this.#ban?.adopt(client, forMs);

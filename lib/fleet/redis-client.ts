@@ -41,7 +41,7 @@ export async function openRedis(
       ? openCluster(library, config, failures)
       : openServer(library, config, failures);
   client.on('error', (error: Error) => failures.noteClient(error));
-  // What fails is told by the event, and tried again.
+  // A failure is reported by the event, and tried again.
   client.connect().catch(() => {});
   return {
     call: (command, args) => client.call(command, args as RedisArgument[]),

@@ -100,8 +100,8 @@ const KINDS: readonly Cause[] = [
 const CAUSES = [...CERTIFICATES, ...ACCESS, ...KINDS];
 
 /**
- * An error of Redis, of a connection to it or of the client in words that name what has to be mended; its own text where
- * nobody but who runs Redis can mend it.
+ * An error of Redis, of a connection to it or of the client in words that name what has to be mended; its own text
+ * where only those who run Redis can mend it.
  */
 export function explainFailure(
   error: Pick<NodeJS.ErrnoException, 'message' | 'code'>,

@@ -1,4 +1,6 @@
-/** Messages of DNS (RFC 1035), as far as SRV records (RFC 2782) need them: Node's own resolver tells no TTL of these. */
+/**
+ * Messages of DNS (RFC 1035), as far as SRV records (RFC 2782) need them: Node's own resolver reports no TTL for these.
+ */
 
 export interface SrvRecord {
   readonly priority: number;

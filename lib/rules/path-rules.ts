@@ -7,7 +7,7 @@ import { Text } from './text.js';
 import { TextEdit } from './text-edit.js';
 
 /** The values that were filled in, or what was removed, made a path that would have been refused. */
-const UNFIT = refusal(400, 'a rewrite rule made a path that no server should get of this one');
+const UNFIT = refusal(400, 'a rewrite rule made a path that would be refused in a request');
 
 /** A segment of a raw path, compared decoded. */
 interface Segment {

@@ -41,7 +41,7 @@ export class ClientBans {
     this.#sets = new HashedSets(CLIENT_BANS, memory, thread);
   }
 
-  /** Has there been no ban since all of them were removed? Then nobody has to look further. */
+  /** Is there no entry? Then no look-up is needed. */
   get isEmpty(): boolean {
     return this.#sets.isUntouched || Atomics.load(this.#sets.words, COUNT) === 0;
   }

@@ -58,7 +58,7 @@ export class RateLeases {
     return MODES[this.words[MODE] as number] as LimitMode;
   }
 
-  /** Has nobody else a part in the limits? Asked for each decision. */
+  /** Has no other node a part in the limits? Asked for each decision. */
   get isAlone(): boolean {
     return this.words[MODE] === 0;
   }

@@ -301,7 +301,7 @@ export class ServerRow {
     if (this.#table.thread === 0) this.#table.release(this.slot);
   }
 
-  /** Does nobody count on it any more? */
+  /** Does no thread use it any more? */
   get isUnused(): boolean {
     for (let what = 0; what < SUMS; what++)
       if (Atomics.load(this.memory, this.all + what) !== 0) return false;

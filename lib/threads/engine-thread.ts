@@ -32,8 +32,8 @@ import { KnownHealth, ServerReporter } from './server-reporter.js';
 import { ThreadReporter } from './thread-reporter.js';
 
 /**
- * One engine in a worker thread, with the servers and routes of the control plane: it follows the same configurations and
- * operations, and is told what health the servers have. It has no checks, no store and no admin listener.
+ * One engine in a worker thread, with the servers and routes of the control plane: it follows the same configurations
+ * and operations, and gets the health of the servers from it. It has no checks, no store and no admin listener.
  */
 export class EngineThread {
   readonly #port: MessagePort;

@@ -21,7 +21,7 @@ export interface WatchedThread {
 }
 
 const HANGS = 'its event loop has stood still';
-const STARTS_NOT = 'it does not listen yet, and its start has not gone on';
+const STARTS_NOT = 'it does not listen yet, and its start has made no progress';
 
 /** What was seen of a thread. */
 interface Sight {

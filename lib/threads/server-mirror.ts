@@ -12,8 +12,8 @@ import type { Command, ServerHealthState, ServerReports } from './messages.js';
 const SUCCESSES_EVERY = 500;
 
 /**
- * The servers of the main thread, by number. Their health is judged here, as with one thread: what engines report happens
- * to these servers, and what becomes of them is told to all engines.
+ * The servers of the main thread, by number. Their health is judged here, as with one thread: what engines report
+ * happens to these servers, and each change of their state is sent to all engines.
  */
 export class ServerMirrors {
   readonly #tell: (command: Exclude<Command, { id: number }>) => void;
@@ -33,7 +33,7 @@ export class ServerMirrors {
     });
   }
 
-  /** From now on engines are told the health of `server`, which `judge` decides. */
+  /** From now on engines get the health of `server`, which `judge` decides. */
   watch(server: Server, number: number, judge: ServerJudge, onStop: () => void): ServerJudge {
     const seen = Array.from({ length: this.#successes.threads }, (_, one) => this.#successes.of(one, number));
     const mirror = new ServerMirror(server, number, judge, seen, this.#tell, () => {
@@ -78,7 +78,7 @@ class ServerMirror implements ServerJudge, ServerWatcher {
   readonly #onStop: () => void;
   /** The counts of successes of each thread that were noted: at first what an earlier server of this number had. */
   readonly #seen: number[];
-  /** As the engines were told. */
+  /** As last sent to the engines. */
   state: ServerHealthState;
 
   constructor(

@@ -218,7 +218,7 @@ export class ThreadReports implements LinkOwner {
     const now = this.#clock.now();
     if (now - this.#warnedAt < WARN_EVERY_MS) return;
     this.#warnedAt = now;
-    const message = `${this.#lostRecords} requests were not reported to observers: they take longer than requests come in`;
+    const message = `${this.#lostRecords} requests were not reported to observers, which are slower than requests arrive`;
     this.#observer.event({ what: 'warning', message });
   }
 

@@ -65,8 +65,8 @@ export class ThreadCertificates {
   }
 
   /**
-   * Lets listeners that are opened before the rest is installed go by what `prepare` has returned; those of the configuration
-   * in force stay as they are.
+   * Lets listeners that are opened before the rest is installed use what `prepare` has returned; those of the
+   * configuration in force stay as they are.
    */
   stage({ tables, version }: ThreadTables): void {
     for (const [key, table] of tables) if (!this.#terms.has(key)) this.#live(key).follow(table, version);
@@ -98,7 +98,7 @@ export class ThreadCertificates {
     return live;
   }
 
-  /** Follows what has changed. Resolves when new handshakes go by it. */
+  /** Follows what has changed. Resolves when new handshakes use it. */
   async follow(news: CertificateNews): Promise<void> {
     if (news.kind === 'certificates') this.renew(await inSlices(this.prepare(news.published)));
     else this.take(news);

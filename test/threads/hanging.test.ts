@@ -72,7 +72,7 @@ t.test('a thread that moves now and then, or has begun to start, goes on', async
   t.equal(building.ended, '');
 });
 
-t.test('a thread whose start has not gone on for two minutes is ended, with the reason', async (t) => {
+t.test('a thread whose start has made no progress for two minutes is ended, with the reason', async (t) => {
   const clock = new ManualClock();
   const memory = SharedMemory.create(2);
   const [hung, building] = [new FakeThread(0), new FakeThread(1)];
@@ -86,7 +86,7 @@ t.test('a thread whose start has not gone on for two minutes is ended, with the 
     if (look % 10 === 0) pulses.beat();
     clock.advance(10_000);
   }
-  t.equal(hung.ended, 'it does not listen yet, and its start has not gone on for 120 s');
+  t.equal(hung.ended, 'it does not listen yet, and its start has made no progress for 120 s');
   t.equal(building.ended, '');
 });
 
@@ -102,7 +102,7 @@ t.test('the start fails with the reason when all threads hang before they listen
   });
   await t.rejects(
     startBalancer(t, { servers: ['127.0.0.1:9'] }, { workers: 2 }),
-    /thread 1 has ended: it does not listen yet, and its start has not gone on for 120 s/,
+    /thread 1 has ended: it does not listen yet, and its start has made no progress for 120 s/,
   );
   await until(() => runningWorkers().length === 0);
 });

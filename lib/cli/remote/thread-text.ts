@@ -6,7 +6,7 @@ import type { ThreadView } from './view.js';
 
 /** Above this, a thread has little left for more requests. */
 const BUSY = 0.9;
-/** More threads than this are told of by the least and the most busy one. */
+/** Of more threads than this only the least and the most busy one are shown. */
 const MOST_LISTED = 8;
 
 /** A table of the threads; `now` in ms since the epoch. Empty when the process has one thread. */

@@ -6,7 +6,7 @@ import { type Handover, isReport, UPGRADE_VARIABLE } from './messages.js';
 const VERSION_MS = 10_000;
 /** ms from being told to end until it is killed. */
 const END_MS = 5000;
-/** The lines of its stderr that are told to whoever asked for the upgrade. */
+/** The most lines of its stderr that are reported to the caller of the upgrade. */
 const MOST_LINES = 20;
 const MOST_CHARACTERS = 16 * 1024;
 
@@ -114,7 +114,10 @@ export class NewProgram {
     clearTimeout(timer);
   }
 
-  /** This process may end before it. The channel stays open until then: its end tells the new program so. */
+  /**
+   * This process may end before it. The channel stays open until then: its end shows the new program that this one is
+   * gone.
+   */
   release(): void {
     this.#child.unref();
     this.#child.channel?.unref();

@@ -27,7 +27,10 @@ export class OldProgram {
     return isUpgrade ? new OldProgram(channel) : null;
   }
 
-  /** Passes on what is written to stderr, until this program is ready: the old one tells it to whoever asked for the upgrade. */
+  /**
+   * Passes on what is written to stderr, until this program is ready: the old one reports it to the caller of the
+   * upgrade.
+   */
   note(text: string): void {
     if (!this.#isReady) this.#send({ what: 'said', text });
   }

@@ -15,11 +15,11 @@ export interface UpgradeDeps {
   readonly balancer: Balancer;
   readonly consoleLog: ConsoleLog;
   readonly relaunch: Relaunch;
-  /** The socket of the admin listener; null if this Node does not tell its descriptor. */
+  /** The socket of the admin listener; null if this Node does not expose its descriptor. */
   readonly adminSocket: () => ListeningSocket | null;
   /** Writes the changes of operators where they are kept, and returns them for the new program; null without any. */
   readonly changes: () => Promise<string | null>;
-  /** Called when the new program serves: what belongs to it is let go of. */
+  /** Called when the new program serves: this one releases what the new one owns now. */
   readonly onTakenOver: (pid: number) => void;
   /** Called when this program goes on after all. */
   readonly onFailed: () => void;
@@ -28,7 +28,7 @@ export interface UpgradeDeps {
 }
 
 /**
- * Replaces this program by the one that is on the disk now, without a moment in which nobody accepts connections: the new
+ * Replaces this program by the one that is on the disk now, so that connections are accepted at every moment: the new
  * program is started with all listening sockets. When it is ready this one drains; if it never is, this one goes on.
  */
 export class Upgrade {
@@ -77,7 +77,7 @@ export class Upgrade {
     }
   }
 
-  /** This program was told to end: the new one must not take over from nobody. */
+  /** This program was told to end: the new one must not take over then. */
   cancel(): void {
     if (this.#state === 'done') return;
     this.#state = 'cancelled';
@@ -139,7 +139,7 @@ export class Upgrade {
 /** Programs that end a container, with all in it, when the process that they started ends. */
 const SMALL_INITS: ReadonlySet<string> = new Set(['tini', 'docker-init', 'dumb-init', 'catatonit']);
 
-/** Why whoever started this process would not let a new program live on after it; null when nothing is known to. */
+/** Why a new program would not outlive this one, because of what started this one; null: no reason is known. */
 export function upgradeObstacle(env: NodeJS.ProcessEnv, pid: number, ppid: number): string | null {
   const container = 'with it the container would end: start a new container instead';
   if (pid === 1) return `this is process 1, and ${container}`;

@@ -15,9 +15,9 @@ export class RiseFallCounter {
   readonly #needsRise: boolean;
 
   /**
-   * `rise` passed checks in a row bring a server back, `fall` failed ones take it out. An unknown state is not up. `isNew`: it
-   * came while requests are served, and may still be starting: until it has passed a check, one result alone decides. One
-   * that is down at first needs as many as `rise` all the same.
+   * `rise` passed checks in a row bring a server back, `fall` failed ones take it out. An unknown state is not up.
+   * `isNew`: it came while requests are served, and may still be starting: until it has passed a check, one result
+   * alone decides. One that is down at first still needs `rise` passed checks.
    */
   constructor(thresholds: Thresholds, initial: HealthCheckConfig['initial'] = 'up', isNew = false) {
     this.#thresholds = thresholds;
