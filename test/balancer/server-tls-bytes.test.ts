@@ -230,15 +230,21 @@ async function ofBothVersions(
 
 for (const when of ['with the last bytes', 'later']) {
   t.test(`a body that ends with a FIN, ${when}, and without close_notify, is cut off`, async (t) => {
+    let end = (): void => {};
     const { connect, seen } = await ofBothVersions(t, async (connection, socket) => {
       await connection.readHead();
+      const seenByClient = new Promise<void>((resolve) => {
+        end = resolve;
+      });
       await connection.write('HTTP/1.1 200 OK\r\n\r\nnot all of ');
-      if (when === 'later') await new Promise((resolve) => setTimeout(resolve, 30));
+      if (when === 'later') await seenByClient;
       socket.end();
     });
     for (const [index, version] of VERSIONS.entries()) {
       const client = await connect();
       client.send(GET.replace('/', `/${index}`));
+      if (when === 'later') await client.until('not all of ');
+      end();
       await client.gone();
       t.notMatch(client.received, /\r\n0\r\n\r\n$/, 'the client does not take it for the whole');
       const expected = { reason: 'reset_in_response', detail: 'closed without close_notify' };
