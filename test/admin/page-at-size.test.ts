@@ -80,7 +80,7 @@ await withChromium(t, async (t, browser) => {
     t.same(complaints, []);
   });
 
-  await t.test('three hundred servers are folded, found, and told about by a link', async (t) => {
+  await t.test('three hundred servers are folded, found by a search, and shown by a link', async (t) => {
     const site = await startFleet(60, 300, { health_check: false });
     const { page, complaints } = await open(t, browser, site);
     await page.getByText('300 of 300 servers in use', { exact: true }).waitFor();

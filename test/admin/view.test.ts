@@ -257,7 +257,7 @@ t.test('an ejected server says for how long, and its errors are wrong', async (t
   t.match(route.focus, { kind: 'route', events: [{ what: 'ejected', server: ejected?.name }] });
 });
 
-t.test('a view that is being read while a reload removes servers is of what is there after it', async (t) => {
+t.test('a view that is built during a reload has the servers after it', async (t) => {
   const settings = (count: number) => ({
     listen: '127.0.0.1:0',
     health_check: false,

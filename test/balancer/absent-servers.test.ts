@@ -35,7 +35,7 @@ t.test('of more than a thousand such servers the first to leave are forgotten', 
   t.same(absent.look(names, () => false, 2).expired, ['s0', 's1']);
 });
 
-t.test('what was changed of addresses of a host name is kept as long', async (t) => {
+t.test('changes of addresses of a host name are kept for seven days too', async (t) => {
   const desired = new DesiredServers(createConfig({ servers: ['app.test:80', '127.0.0.1:80'] }));
   desired.layers.resolve('app.test', ['10.0.0.1', '10.0.0.2']);
   desired.setWeight('app.test:80/10.0.0.1', 3);

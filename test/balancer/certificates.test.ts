@@ -79,7 +79,7 @@ t.test('with a bad certificate the balancer does not start, and leaves nothing o
   await t.rejects(started(t, { tls: { certificates: [join(folder, 'a.pem')] } }), CertificateError);
 });
 
-t.test('100 reloads of a certificate fail no handshake of those who connect all the time', async (t) => {
+t.test('100 reloads of a certificate fail no handshake of clients that connect meanwhile', async (t) => {
   const folder = t.testdir();
   const issued: IssuedCertificate[] = [];
   for (let at = 0; at < 5; at++) issued.push(await authority.issue({ names: ['a.test'] }));
@@ -128,7 +128,7 @@ t.test('a handshake that began before a reload goes on with the certificate it h
   t.match(String(data), /^HTTP\/1\.1 200/);
 });
 
-t.test('a bad file keeps the old certificate, and an event and the status tell so', async (t) => {
+t.test('a bad file keeps the old certificate, with an event and in the status', async (t) => {
   const folder = t.testdir();
   const first = await authority.issue({ names: ['a.test'] });
   const paths = writeCertificate(folder, 'a', first);
@@ -186,7 +186,7 @@ t.test('another configuration brings other certificates to the listener that sta
   t.match(await balancer.reloadCertificates(), { changed: [], refused: [] });
 });
 
-t.test('an event tells 30, 14 and 7 days before a certificate expires, and when it has', async (t) => {
+t.test('there are events 30, 14 and 7 days before a certificate expires, and when it has', async (t) => {
   const { seen, clock, balancer } = await startBalancer(
     t,
     { listen: [{ address: '127.0.0.1:0' }], respond: { body: 'here' } },

@@ -106,7 +106,7 @@ t.test('a shortage in this process is not taken for a failure of a server', asyn
   t.notOk(isShortage(new Error('without a code')));
 });
 
-t.test('each shortage is told at most once in ten seconds', async (t) => {
+t.test('each shortage is reported at most once in ten seconds', async (t) => {
   const told: string[] = [];
   const { wheel, clock } = poolSupplies(t);
   const alarm = new ShortageAlarm(wheel, {

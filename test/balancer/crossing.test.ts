@@ -50,7 +50,7 @@ for (const [what, first, request] of [
   });
 }
 
-t.test('an observer may stop the balancer when it is told of a request', async (t) => {
+t.test('an observer may stop the balancer when it is called for a request', async (t) => {
   const server = await startRawServer(answering(OK));
   t.teardown(() => server.close());
   let told = 0;

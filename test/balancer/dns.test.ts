@@ -190,7 +190,7 @@ t.test('new connections use the last good addresses while resolution fails or re
   t.equal(server.accepted, 3);
 });
 
-t.test('a failed look-up is told once and tried again after five seconds', async (t) => {
+t.test('a failed look-up is reported once and tried again after five seconds', async (t) => {
   const dns = await dnsServer(t);
   const [server] = (await origins(t, ['127.0.0.1'])) as [RawServer];
   dns.set('app.test', 1, '127.0.0.1');

@@ -18,7 +18,7 @@ const [section = ''] = README.split('## Embed it')[1]?.split('\n## ') ?? [];
 const [source = '', printed = ''] = [...section.matchAll(/```\w*\n(.*?)```\n/gs)].map((match) => match[1]);
 
 t.test(
-  'the example of docs/embedding.md runs, prints what it says it prints, and ends when told',
+  'the example of docs/embedding.md runs, prints what the page shows, and ends at a signal',
   async (t) => {
     const example = source.replace('127.0.0.1:8080', '127.0.0.1:0');
     // Inside the package, so that its own name leads to it, by its exports.

@@ -7,7 +7,7 @@ import { nothingIsLeft } from '../support/leaks.js';
 import { until } from '../support/loop-ticks.js';
 import { field, origin, readRequest } from '../support/origin.js';
 
-t.test('a request too many of one client is answered 429 and told to come again', async (t) => {
+t.test('a request too many of one client is answered 429 with Retry-After', async (t) => {
   let isHeld = (): void => {};
   const held = new Promise<void>((resolve) => {
     isHeld = resolve;

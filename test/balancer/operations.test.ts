@@ -69,7 +69,7 @@ async function scene(t: Test) {
   return { ...started, client: await started.connect(), settings, a, b, c };
 }
 
-t.test('a server that drains gets no new request; when its last one ends, that is told', async (t) => {
+t.test('a server that drains gets no new request; when its last one ends, there is an event', async (t) => {
   const asked: RawConnection[] = [];
   const slow = await origin(t, async (connection) => {
     for (;;) {
@@ -106,7 +106,7 @@ t.test('a server that drains gets no new request; when its last one ends, that i
 });
 
 t.test(
-  'a server that two routes have on terms of their own is drained when it is in both, and that is told once',
+  'a server that two routes have on different terms is reported as drained once, when it is in both',
   async (t) => {
     const asked: RawConnection[] = [];
     const server = await origin(t, async (connection) => {
@@ -266,7 +266,7 @@ t.test('a request on a server that is removed is finished', async (t) => {
   t.equal(balancer.status().requests.inFlight, 0);
 });
 
-t.test('a weight is what share of the work a server gets; 0 is none', async (t) => {
+t.test('the weight is the share of requests that a server gets; with 0 it gets none', async (t) => {
   const { balancer, client } = await scene(t);
   balancer.setWeight('a', 0);
   t.equal(await who(client), 'b');
@@ -355,7 +355,7 @@ t.test('a balancer that is ending changes nothing any more', async (t) => {
   t.match(balancer.status(), { state: 'stopped', ready: false, readyReasons: ['the balancer is stopped'] });
 });
 
-t.test('events are told as they happen, and the latest are kept', async (t) => {
+t.test('events are emitted as they happen, and the latest are kept', async (t) => {
   const { balancer } = await scene(t);
   const seen: string[] = [];
   const leave = balancer.subscribe(({ what, server }) => seen.push(`${what} ${server}`));

@@ -153,7 +153,7 @@ t.test('HAProxy in front: the client is the one that HAProxy has', withHaproxy, 
   t.equal(counts(balancer).malformed, undefined);
 });
 
-t.test('HAProxy in front that speaks TLS tells the scheme and the name', withHaproxy, async (t) => {
+t.test('HAProxy in front that speaks TLS reports the scheme and the name', withHaproxy, async (t) => {
   const named = { match: { sni: 'www.example.com', client_ip: ['127.0.0.9'] }, respond: { body: 'named' } };
   const hosts = (server: string): Settings => ({
     hosts: [{ host: 'a', routes: [named], servers: [server] }],

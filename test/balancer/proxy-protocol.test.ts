@@ -224,7 +224,7 @@ for (const means of ['fast', 'documented'] as const) {
   });
 }
 
-t.test('an operator is told of refused headers once a minute, and how many there were', async (t) => {
+t.test('refused headers are one warning a minute, with their number', async (t) => {
   const { connect, clock, seen } = await start(t, {}, { manual: true });
   const refused = async (times: number): Promise<void> => {
     for (let i = 0; i < times; i++) {
@@ -241,7 +241,7 @@ t.test('an operator is told of refused headers once a minute, and how many there
   t.match(seen.warnings[1], /what came is none \(and 4 more like it before\)$/);
 });
 
-t.test('version 2 tells of TLS: scheme, name', async (t) => {
+t.test('version 2 reports TLS: scheme, name', async (t) => {
   const server = await echo(t);
   const { connect } = await startBalancer(t, {
     listen: [LISTEN],
@@ -387,7 +387,7 @@ for (const sockets of ['fast', 'documented'] as const) {
   });
 }
 
-t.test('a server with send_proxy is told what the header told', async (t) => {
+t.test('a server with send_proxy gets what the header of the client said', async (t) => {
   const server = await startRawServer(async (connection) => {
     const header = (await connection.readUntil('\r\n')).toString('latin1');
     await connection.readHead();

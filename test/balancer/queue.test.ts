@@ -87,7 +87,7 @@ t.test('beyond max_connections requests stand in line, beyond max_waiting they a
   t.equal(pool.openCount, 2);
 });
 
-t.test('a connect that fails tells the first in line, and the next one gets its turn', async (t) => {
+t.test('a connect that fails ends the first request in line, and the next one gets its turn', async (t) => {
   const deaf = await startDeafServer(t);
   const { pool, clock } = poolOf(t, deaf, { maxConnections: 1, maxWaiting: 5 });
   const line = [new Requester(pool), new Requester(pool)];

@@ -30,7 +30,7 @@ async function start(t: Parameters<typeof startBalancer>[0], settings: Parameter
   return { ask, seen };
 }
 
-t.test('a guard refuses what it cannot match within the budget, and the log says so', async (t) => {
+t.test('a guard refuses what it cannot match within the budget, with the reason in the log', async (t) => {
   const { ask, seen } = await start(t, { firewall_rules: { header_reject: { 'X-Text': `/${SLOW}/` } } });
   t.equal((await ask('abab')).status, 200);
   t.equal((await ask(TEXT)).status, 403);
@@ -45,7 +45,7 @@ t.test('a guard that only observes lets it pass', async (t) => {
   t.equal((await ask(TEXT)).status, 200);
 });
 
-t.test('a request whose route or rules cannot be told within the budget is answered 431', async (t) => {
+t.test('a request whose route or rules cannot be found within the budget is answered 431', async (t) => {
   const routed = await start(t, {
     routes: [{ match: { header: { 'X-Text': `/${SLOW}/` } }, respond: { status: 204 } }],
   });

@@ -59,7 +59,7 @@ t.test(
 );
 
 t.test(
-  'an attempt that was retried counts for the server that failed, and the answer for nobody',
+  'an attempt that was retried counts as an error of the server that failed, and the answer as none',
   async (t) => {
     const server = await byPath(t);
     const servers = [

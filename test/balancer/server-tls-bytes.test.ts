@@ -127,7 +127,7 @@ for (const sockets of MEANS) {
     }
   });
 
-  t.test(`${sockets}: bytes after a response close the connection, and are given to nobody`, async (t) => {
+  t.test(`${sockets}: bytes after a response close the connection, and reach no client`, async (t) => {
     const { connect, server, balancer } = await behind(
       t,
       async (connection, index) => {

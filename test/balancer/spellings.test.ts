@@ -75,7 +75,7 @@ t.test('two spellings that the settings name are two fields, each as its own rul
   t.same(users().sort(), ['X-User: one', 'X_User: two']);
 });
 
-t.test('a name with other marks that no rule speaks of passes as it is', async (t) => {
+t.test('a name with other marks that no rule names passes unchanged', async (t) => {
   const { ask, users, received } = await throughServer(t, (address) => ({
     servers: [address],
     header_rules: { add: { 'X-Other': '1' } },

@@ -46,7 +46,7 @@ function byKind(spans: readonly ReceivedSpan[], kind: number): readonly Received
   return spans.filter((span) => span.kind === kind);
 }
 
-t.test('a request has a span of its own and one for its attempt, which the server is told of', async (t) => {
+t.test('a request has a span of its own and one for its attempt, which traceparent names', async (t) => {
   const server = await keeping(t);
   const { connect, collector, seen } = await started(
     t,
@@ -163,7 +163,7 @@ t.test('the trace of a stranger begins here, with a link to what it sent', async
 });
 
 t.test(
-  'continue_from: anyone continues what a stranger sends, nobody not even what a trusted peer does',
+  'continue_from: anyone continues the trace of a stranger, nobody not even that of a trusted peer',
   async (t) => {
     const server = await keeping(t);
     const one = await started(t, { continue_from: 'anyone' }, { servers: [server.address] });
@@ -248,7 +248,7 @@ t.test('a failure of ours is an error with the reason word, a fault of the clien
   t.same(refused.status, {});
 });
 
-t.test('a trace that is not recorded costs no span, and the server is told', async (t) => {
+t.test('a trace that is not recorded costs no span, and the traceparent of the server says so', async (t) => {
   const server = await keeping(t);
   const { connect, balancer, collector, seen } = await started(
     t,

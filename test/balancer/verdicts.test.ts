@@ -8,7 +8,7 @@ import { ManualClock } from '../support/manual-clock.js';
 
 const countsOf = ({ firewalls }: RoutingSnapshot) => firewalls.flatMap((firewall) => firewall.counts);
 
-t.test('a ban is told with its client, firewall and time', async (t) => {
+t.test('the event of a ban has client, firewall and time', async (t) => {
   const { seen, connect } = await startBalancer(t, {
     hosts: [
       {

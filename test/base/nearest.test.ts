@@ -30,7 +30,7 @@ t.test('the first of two equally near words wins', async (t) => {
   t.equal(nearest('bat', ['cat', 'hat']), 'cat');
 });
 
-t.test('a suggestion names the likely candidate, or says what it was told to say without one', async (t) => {
+t.test('a suggestion names the likely candidate, or is the given text without one', async (t) => {
   t.equal(suggest('conect', ['connect', 'queue']), 'Did you mean connect?');
   t.equal(suggest('xyz', ['connect', 'queue']), '');
   t.equal(suggest('xyz', ['connect'], 'It is connect.'), 'It is connect.');

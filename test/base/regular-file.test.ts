@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import t from 'tap';
 import { readRegularFile } from '../../lib/base/regular-file.js';
 
-t.test('a regular file is read whole, also one that tells no size', async (t) => {
+t.test('a regular file is read whole, also one whose size is shown as 0', async (t) => {
   const directory = t.testdir({ 'a.txt': 'Grüße\n', 'empty.txt': '' });
   t.equal(readRegularFile(join(directory, 'a.txt')), 'Grüße\n');
   t.equal(readRegularFile(join(directory, 'empty.txt')), '');

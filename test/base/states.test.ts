@@ -165,7 +165,7 @@ t.test('a channel that is closed is in no other state again', async (t) => {
 });
 
 t.test(
-  'a channel that closes is gone at once when writing fails: nobody waits for what the peer may say',
+  'a channel that closes is gone at once when writing fails, without waiting for the peer',
   async (t) => {
     const transport = new FakeTransport();
     const channel = new Channel(transport, NO_OWNER);

@@ -36,7 +36,7 @@ async function folderWith(t: Test, more = ''): Promise<{ folder: string; file: s
 
 const PORT = /https:\/\/[^:]+:(\d+)\//;
 
-t.test('--watch takes over a certificate that changed, and SIGHUP tells of one that is bad', async (t) => {
+t.test('--watch loads a certificate that changed, and SIGHUP reports one that is bad', async (t) => {
   const { folder, file, serial } = await folderWith(t);
   const program = start(t, ['-c', file, '--watch']);
   const port = await program.onStderr(PORT);
@@ -58,7 +58,7 @@ t.test('--watch takes over a certificate that changed, and SIGHUP tells of one t
 });
 
 t.test(
-  'a certificate that cannot be used is told with the line of the settings, and nothing starts',
+  'a certificate that cannot be used is reported with the line of the settings, and nothing starts',
   async (t) => {
     const { file } = await folderWith(t, '    - { cert: none.pem, key: www.key }\n');
     const program = start(t, ['-c', file]);
@@ -73,7 +73,7 @@ t.test(
   },
 );
 
-t.test('lb check tells which hosts no certificate covers, and what is odd about certificates', async (t) => {
+t.test('lb check reports hosts that no certificate covers, and what is odd about certificates', async (t) => {
   const hosts = 'hosts:\n  - { host: [www.mango.test, api.mango.test, "*.plum.test"], respond: {} }\n';
   const { file, folder } = await folderWith(t, hosts);
   writeFileSync(
@@ -215,7 +215,7 @@ t.test('--tls encrypts the listeners of a file that have no terms of their own',
   t.equal(await program.end(), 0);
 });
 
-t.test('a local authority that cannot be kept is told in a line', async (t) => {
+t.test('a local authority that cannot be kept is reported in a line', async (t) => {
   const folder = t.testdir({ lb: 'a file' });
   const program = start(t, ['0', '--tls'], { env: { XDG_DATA_HOME: folder } });
   t.equal(await program.end(), 1);

@@ -77,7 +77,7 @@ t.test('each event is one line of at most 80 columns', async (t) => {
   for (const line of linesOf(stream)) t.ok(line.length <= 80, `${line.length}: ${line}`);
 });
 
-t.test('a source that fails says which servers stay, if it ever told of any', async (t) => {
+t.test('the line of a source that fails says which servers stay, if it ever reported any', async (t) => {
   for (const [servers, said] of [
     [0, 'it has no servers'],
     [1, 'its 1 server stays'],
@@ -89,38 +89,35 @@ t.test('a source that fails says which servers stay, if it ever told of any', as
   }
 });
 
-t.test(
-  'of a server that did not like a path that nobody chose it says which, and where to choose',
-  async (t) => {
-    const { told, stream } = consoleLog();
-    const chosen = { health_check: { path: '/up' }, servers: ['localhost:3'] };
-    const tcp = { health_check: { type: 'tcp' as const }, servers: ['localhost:4'] };
-    const hosts = [
-      { host: 'b', ...chosen },
-      { host: 'c', ...tcp },
-    ];
-    told.applyConfig(createConfig({ servers: ['localhost:1', 'localhost:2'], hosts }), '--health-path');
-    told.event({ what: 'down', server: 'localhost:1', reason: 'status 500' });
-    told.event({ what: 'down', server: 'localhost:2', reason: 'refused' });
-    told.event({ what: 'down', server: 'localhost:3', reason: 'status 404' });
-    told.event({ what: 'down', server: 'localhost:4', reason: 'timed out' });
-    told.event({ what: 'added', server: 'localhost:5', route: 'default' });
-    told.event({ what: 'down', server: 'localhost:5', reason: 'timed out' });
-    t.same(
-      linesOf(stream).map((line) => line.slice(10)),
-      [
-        'localhost:1 is down: status 500 for GET /, another path: --health-path',
-        '(3 of 4 left)',
-        'localhost:2 is down: refused (2 of 4 left)',
-        'localhost:3 is down: status 404 (1 of 4 left)',
-        'localhost:4 is down: timed out (0 of 4 left)',
-        'localhost:5 was added to default',
-        'localhost:5 is down: timed out for GET /, another path: --health-path',
-        '(0 of 4 left)',
-      ],
-    );
-  },
-);
+t.test('a failed check of the default path is shown with the path, and how to set another', async (t) => {
+  const { told, stream } = consoleLog();
+  const chosen = { health_check: { path: '/up' }, servers: ['localhost:3'] };
+  const tcp = { health_check: { type: 'tcp' as const }, servers: ['localhost:4'] };
+  const hosts = [
+    { host: 'b', ...chosen },
+    { host: 'c', ...tcp },
+  ];
+  told.applyConfig(createConfig({ servers: ['localhost:1', 'localhost:2'], hosts }), '--health-path');
+  told.event({ what: 'down', server: 'localhost:1', reason: 'status 500' });
+  told.event({ what: 'down', server: 'localhost:2', reason: 'refused' });
+  told.event({ what: 'down', server: 'localhost:3', reason: 'status 404' });
+  told.event({ what: 'down', server: 'localhost:4', reason: 'timed out' });
+  told.event({ what: 'added', server: 'localhost:5', route: 'default' });
+  told.event({ what: 'down', server: 'localhost:5', reason: 'timed out' });
+  t.same(
+    linesOf(stream).map((line) => line.slice(10)),
+    [
+      'localhost:1 is down: status 500 for GET /, another path: --health-path',
+      '(3 of 4 left)',
+      'localhost:2 is down: refused (2 of 4 left)',
+      'localhost:3 is down: status 404 (1 of 4 left)',
+      'localhost:4 is down: timed out (0 of 4 left)',
+      'localhost:5 was added to default',
+      'localhost:5 is down: timed out for GET /, another path: --health-path',
+      '(0 of 4 left)',
+    ],
+  );
+});
 
 t.test('what it means that a route has no server is said once, of the route', async (t) => {
   const { told, stream } = consoleLog('normal', 1);
@@ -187,7 +184,7 @@ t.test('a server that was never up before is reported as up, not as back', async
   );
 });
 
-t.test('-q tells of problems and of what an operator did to a server, not of the rest', async (t) => {
+t.test('-q shows problems and what an operator did to a server, not the rest', async (t) => {
   const { told, stream } = consoleLog('quiet');
   told.event({ what: 'weight', server: 'a', to: 2, from: 1 });
   told.event({ what: 'added', server: 'a', route: 'default' });

@@ -199,7 +199,7 @@ else setInterval(() => existsSync(${JSON.stringify(end)}) && process.exit(1), 20
 });
 
 t.test(
-  'docker in a file: what the file says stays, bad labels are told, and SIGHUP keeps the routes',
+  'docker in a file: what the file says stays, bad labels are reported, and SIGHUP keeps the routes',
   async (t) => {
     const own = await startFixtureServer({ name: 'own' });
     t.teardown(() => own.close());

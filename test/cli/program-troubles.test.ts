@@ -129,7 +129,7 @@ t.test('out of files it answers 503, and no server is blamed for it', async (t) 
   t.equal(program.stderr.match(/EMFILE/g)?.length, 1, 'the operator is told once in a while');
 });
 
-t.test('a server that goes and comes back is spoken of', async (t) => {
+t.test('a server that goes and comes back is logged', async (t) => {
   const first = await startFixtureServer({ name: 'stays' });
   const second = await startFixtureServer({ name: 'goes' });
   t.teardown(() => Promise.all([first.close(), second.close()]));

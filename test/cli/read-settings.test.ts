@@ -33,7 +33,7 @@ t.test('a large file is read in another thread, and comes to what it comes to in
   t.ok(Object.isFrozen(there.config.hosts[7]?.scope.fallback));
 });
 
-t.test('what is wrong with a large file is told in the same words', async (t) => {
+t.test('problems of a large file are reported in the same words', async (t) => {
   const request = large(t, 'timeots: {}\n');
   let report = '';
   try {

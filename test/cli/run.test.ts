@@ -159,7 +159,7 @@ t.test('lines about servers', async (t) => {
   t.notMatch(s.stderr.text, /check x/, 'checks only with -v');
 });
 
-t.test('the log and the webhook go by the settings in force', async (t) => {
+t.test('the log and the webhook use the settings in force', async (t) => {
   const file = join(t.testdir({}), 'log');
   const s = stage();
   await session(OPTIONS, s, () => {

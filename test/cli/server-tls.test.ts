@@ -36,7 +36,7 @@ t.test('lb check warns of a server that is not verified, and refuses a bad file 
   t.match(refused.stdout, /lb\.yaml:3:\d+ {2}servers\[0\]\.tls\.ca: ca\.pem holds no certificate in PEM/);
 });
 
-t.test('lb explain tells which servers are behind TLS, and how', async (t) => {
+t.test('lb explain shows which servers are behind TLS, and how', async (t) => {
   const { cert } = await TestAuthority.create();
   const path = folder(t, { 'lb.yaml': SERVERS, 'ca.pem': cert });
   const { stdout } = printedBy(['explain', '-c', 'lb.yaml', 'GET', 'http://x/'], path);

@@ -129,7 +129,7 @@ t.test('signs of life come twice in an interval, unless something hangs', async 
   for (const manager of [other, hanging, taking]) await manager.close();
 });
 
-t.test('systemd is told of start, reload, life, upgrade and end', { skip }, async (t) => {
+t.test('systemd gets messages about start, reload, life, upgrade and end', { skip }, async (t) => {
   const receiver = await Receiver.start(t);
   const running = await ReplacedProgram.start(
     t,
@@ -163,7 +163,7 @@ t.test('systemd is told of start, reload, life, upgrade and end', { skip }, asyn
   await receiver.until(/^STOPPING=1 STATUS=/);
 });
 
-t.test('a new program that systemd cannot be told of does not take over', { skip }, async (t) => {
+t.test('a new program that cannot be announced to systemd does not take over', { skip }, async (t) => {
   const receiver = await Receiver.start(t);
   const running = await ReplacedProgram.start(
     t,

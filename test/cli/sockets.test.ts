@@ -63,14 +63,14 @@ t.test(
   },
 );
 
-t.test('a LB_SOCKETS that is no means ends the start with a line that says so', async (t) => {
+t.test('an LB_SOCKETS with an unknown value ends the start with a line that says so', async (t) => {
   const program = start(t, ['0', '127.0.0.1:1'], { env: { LB_SOCKETS: 'slow' } });
   t.equal(await program.end(), 1);
   t.equal(program.stderr, 'lb: LB_SOCKETS is fast or documented, not "slow".\n');
 });
 
 t.test(
-  'where process.binding is missing or refused the same line is said, and requests are served',
+  'where process.binding is missing or refused the same line is printed, and requests are served',
   async (t) => {
     for (const [source, cause] of [
       ['process.binding = undefined', 'process.binding is missing'],
@@ -98,7 +98,7 @@ t.test('fast means that have changed their meaning are found by the test at the 
   t.match(NOTICE.exec(stderr)?.[1], /^the fast ones failed their test: /);
 });
 
-t.test('under the permission model of Node the same line is said', async (t) => {
+t.test('under the permission model of Node the same line is printed', async (t) => {
   const flags = process.allowedNodeEnvironmentFlags;
   const permission = flags.has('--permission') ? '--permission' : '--experimental-permission';
   const allowed = ['--allow-fs-read=*', '--allow-fs-write=*', flags.has('--allow-net') ? '--allow-net' : ''];

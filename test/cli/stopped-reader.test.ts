@@ -88,21 +88,24 @@ for (const format of ['dev', 'json'])
     t.match(screen.text, /every request was answered/);
   });
 
-t.test('a stopped terminal costs a bounded memory, tells what is missing, and holds up no end', async (t) => {
-  const { screen, client, press, ended } = await onTerminal(t, ['-v']);
-  await press(STOP);
-  // The heads are shown: 3 MB.
-  await ask(client, '/', 120, 'y'.repeat(25_000));
-  t.notMatch(screen.text, /yyy/);
-  await press(GO_ON);
-  await screen.has(/\(\d+ lines are missing here: the reader was too slow\)/);
-  t.ok(screen.text.length < 1.5 * 1024 * 1024, `${screen.text.length} were shown`);
-  await press(STOP);
-  await ask(client, '/', 20, 'y'.repeat(25_000));
-  client.destroy();
-  await press(INTERRUPT);
-  t.equal(await ended, 0);
-});
+t.test(
+  'a stopped terminal costs bounded memory, is told how many lines are missing, and delays no shutdown',
+  async (t) => {
+    const { screen, client, press, ended } = await onTerminal(t, ['-v']);
+    await press(STOP);
+    // The heads are shown: 3 MB.
+    await ask(client, '/', 120, 'y'.repeat(25_000));
+    t.notMatch(screen.text, /yyy/);
+    await press(GO_ON);
+    await screen.has(/\(\d+ lines are missing here: the reader was too slow\)/);
+    t.ok(screen.text.length < 1.5 * 1024 * 1024, `${screen.text.length} were shown`);
+    await press(STOP);
+    await ask(client, '/', 20, 'y'.repeat(25_000));
+    client.destroy();
+    await press(INTERRUPT);
+    t.equal(await ended, 0);
+  },
+);
 
 for (const format of ['dev', 'json'])
   t.test(`pipes that nobody reads, of lines of ${format} and of what happens, stop nothing`, async (t) => {

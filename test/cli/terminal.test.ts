@@ -10,7 +10,7 @@ function terminal(): { stream: MemoryStream; written: Terminal } {
 }
 
 t.test(
-  'a reader that does not read costs lines: they are counted, and told where they are missing',
+  'lines for a reader that does not read are dropped, counted, and reported where they are missing',
   async (t) => {
     const { stream, written } = terminal();
     written.write('one\n');

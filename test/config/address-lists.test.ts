@@ -88,7 +88,7 @@ t.test('a list that is not a regular file is refused', async (t) => {
 });
 
 t.test(
-  'a list that a thousand hosts name is read once, and its faults are told at the first place',
+  'a list that a thousand hosts name is read once, and its faults are reported at the first place',
   async (t) => {
     const hosts = Array.from(
       { length: 1000 },

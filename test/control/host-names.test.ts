@@ -108,7 +108,7 @@ t.test('of two families the one that connects first is used', async (t) => {
   t.equal(told.length, 2);
 });
 
-t.test('threads are told of localhost, which stays one server, and of names that nobody knows', async (t) => {
+t.test('threads learn of localhost, which stays one server, and of names without an address', async (t) => {
   const { names, asked, answer, told } = openNames(t, true);
   names.set('a', at('localhost:80'));
   answer(['127.0.0.1', '127.0.0.2']);

@@ -106,7 +106,7 @@ const BAD: readonly [labels: Readonly<Record<string, string>>, expected: RegExp]
   [{ 'lb.hots': 'a.test' }, /^lb\.hots is no label of lb\. Did you mean lb\.host\?$/],
 ];
 
-t.test('what is wrong with a label is said, and nothing comes of its set', async (t) => {
+t.test('a bad label is reported, and its set makes no route', async (t) => {
   for (const [labels, expected] of BAD) {
     const { problems, sets } = read({ ...labels, 'lb.good.host': 'good.test' });
     t.equal(problems.length, 1, JSON.stringify(labels));

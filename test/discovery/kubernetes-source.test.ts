@@ -99,7 +99,7 @@ t.test('a Service is listed and watched: endpoints come, change and go', async (
   });
 });
 
-t.test('events that come close together are told together, the first at once', async (t) => {
+t.test('events close together are reported together, the first at once', async (t) => {
   const cluster = await startCluster(t);
   const { api } = cluster;
   api.set('api-1', { endpoints: [pod('a')] });
@@ -380,7 +380,7 @@ t.test('an empty list is confirmed by another list', async (t) => {
   t.equal(lists(), 2);
 });
 
-t.test('a Service that there is not has no servers, and it is said', async (t) => {
+t.test('a Service that does not exist has no servers, with a message', async (t) => {
   const cluster = await startCluster(t);
   const { ask, next } = follow(t, cluster, { namespace: 'shop', service: 'aip' });
   ask();

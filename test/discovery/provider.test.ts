@@ -153,7 +153,7 @@ t.test('too many servers are an error', async (t) => {
   t.equal(told.length, 2);
 });
 
-t.test('after stop nothing is asked or told', async (t) => {
+t.test('after stop nothing is asked or reported', async (t) => {
   const { provider, clock, told, asked, stopped } = scene();
   provider.stop();
   provider.onServers([at('a:1')], 5000);

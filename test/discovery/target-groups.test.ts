@@ -29,7 +29,7 @@ t.test('targets and labels are read from JSON and YAML alike', async (t) => {
   t.same(parseTargetGroups('[]', 'json', 'here'), []);
 });
 
-t.test('what is wrong is told with line and column', async (t) => {
+t.test('problems of a list are reported with line and column', async (t) => {
   const problems: [format: 'json' | 'yaml', text: string, expected: RegExp][] = [
     ['json', '[{"targets": ["10.0.0.7:8080"', /^line 1, column 30: not JSON/],
     ['json', '', /^line 1, column 1: the file is empty/],
@@ -72,7 +72,7 @@ t.test('labels that are named as what every object has are unknown, and values m
   }
 });
 
-t.test('what is wrong in a long list is told without reading the list once more', async (t) => {
+t.test('a problem in a long list is reported without reading the list again', async (t) => {
   const long = Array.from({ length: 9000 }, () => ({ targets: ['10.0.0.1:80'], labels: { env: 'prod' } }));
   const text = JSON.stringify([...long, { targets: ['a'] }]);
   t.throws(() => parseTargetGroups(text, 'json', 'here'), {

@@ -59,7 +59,7 @@ t.test('man shows the page as lb --help has it', { skip: !man && !isRequired && 
   }
 });
 
-t.test('the package tells npm where its man pages are', async (t) => {
+t.test('package.json names the man pages for npm', async (t) => {
   const { man: named, files } = JSON.parse(read('package.json')) as { man: string[]; files: string[] };
   t.same(named, PAGES);
   t.ok(files.includes('docs'));

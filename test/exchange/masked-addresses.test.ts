@@ -25,7 +25,7 @@ t.test('the network of a client is its /24, or its /48', async (t) => {
   t.equal(maskedClient('unix'), 'unix');
 });
 
-t.test('records and events have networks, and all else goes by the address', async (t) => {
+t.test('records and events have networks, and everything else uses the address', async (t) => {
   const heads: string[] = [];
   const server = await origin(t, async (connection) => {
     for (;;) {

@@ -6,7 +6,7 @@ import { deadAddress, field, origin } from '../support/origin.js';
 
 const WITH_STATUS = 'HTTP/1.1 418 Tea\r\nProxy-Status: inner; error=dns_error\r\nContent-Length: 0\r\n\r\n';
 
-t.test('Proxy-Status tells of errors by their reason, and of the status that a server sent', async (t) => {
+t.test('Proxy-Status has the reason of an error, or the status that a server sent', async (t) => {
   const server = await origin(t, answering(WITH_STATUS));
   const gone = await origin(t, async (connection) => {
     await connection.readHead();

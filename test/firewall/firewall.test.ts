@@ -338,7 +338,7 @@ t.test('a chain reports what was observed when no firewall refused', async (t) =
   t.equal(new FirewallChain([]).judge(badRequest(), CLIENT), PASSED);
 });
 
-t.test('a chain tells each of its firewalls what a client got', async (t) => {
+t.test('a chain reports the status that a client got to each of its firewalls', async (t) => {
   const clock = new ManualClock();
   const { ban } = EVERYTHING;
   const chain = new FirewallChain([new Firewall(firewallConfig({ ban }), 'requests', clock)]);

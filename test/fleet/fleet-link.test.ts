@@ -34,7 +34,7 @@ t.test('a Redis that is lost again soon has to give more good answers before it 
   t.equal(await answersNeeded(), 2, 'it was shared for long');
 });
 
-t.test('what fails while the node stops is not said to be a loss', async (t) => {
+t.test('what fails while the node stops is not reported as a loss', async (t) => {
   const events: BalancerEvent[] = [];
   const link = new FleetLink({
     ...PATIENT,

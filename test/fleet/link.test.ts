@@ -184,7 +184,7 @@ await t.test('a thread that was busy for longer than the timeout has not lost Re
   t.strictSame(events(node.balancer, 'shared_lost'), []);
 });
 
-await t.test('a password that Redis refuses is said, and requests go on', { skip }, async (t) => {
+await t.test('a password that Redis refuses is reported, and requests go on', { skip }, async (t) => {
   const redis = await RedisServer.start(t, '--requirepass', 'right');
   const [node] = await startNodes(t, 1, redis.url, settings, { password: 'wrong' });
   if (node === undefined) throw new Error('no node');

@@ -41,7 +41,7 @@ async function saysAll(t: Test, mistakes: readonly Mistake[]): Promise<void> {
   }
 }
 
-await t.test('what is wrong with one server is said, and which setting mends it', { skip }, async (t) => {
+await t.test('what is wrong with one server is reported with the setting to mend', { skip }, async (t) => {
   const [files, others] = [await certificate(t, 'Right CA'), await certificate(t, 'Wrong CA')];
   const open = await RedisServer.start(t);
   const locked = await RedisServer.start(t, '--requirepass', 'right');
@@ -76,7 +76,7 @@ await t.test('what is wrong with one server is said, and which setting mends it'
   ]);
 });
 
-await t.test('what is wrong with sentinels is said, and which setting mends it', { skip }, async (t) => {
+await t.test('what is wrong with sentinels is reported with the setting to mend', { skip }, async (t) => {
   const [files, others] = [await certificate(t, 'Right CA'), await certificate(t, 'Wrong CA')];
   const primary = await RedisServer.start(t, '--requirepass', 'right');
   const port = await startSentinel(t, primary, { password: 'right', sentinelPassword: 'watch' });

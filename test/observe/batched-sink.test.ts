@@ -95,7 +95,7 @@ t.test(
   },
 );
 
-t.test('a disk that takes nothing costs lines, not memory, and is spoken of once', async (t) => {
+t.test('a disk that takes nothing costs lines, not memory, and is reported once', async (t) => {
   // Every write to /dev/full fails with ENOSPC.
   const full = openSync('/dev/full', 'w');
   const warnings: string[] = [];
@@ -109,7 +109,7 @@ t.test('a disk that takes nothing costs lines, not memory, and is spoken of once
   closeSync(full);
 });
 
-t.test('what a disk did not take is written once it does, and that is said', async (t) => {
+t.test('what a disk did not take is written once it does, with a message', async (t) => {
   // The sink itself keeps no process alive.
   const alive = setInterval(() => {}, 1000);
   t.teardown(() => clearInterval(alive));

@@ -97,7 +97,7 @@ t.test('an async observer whose promise is rejected is treated as one that throw
   t.match(warnings(balancer), [/requestSettled threw Error: late/]);
 });
 
-t.test('the other observers are told what one of them threw at, each of them in its turn', async (t) => {
+t.test('the other observers are called although one of them throws, each in its turn', async (t) => {
   const told: string[] = [];
   const failures = new CallbackFailures((line) => told.push(line));
   const thrower = (name: string): Observer => ({
@@ -119,7 +119,7 @@ t.test('the other observers are told what one of them threw at, each of them in 
   t.equal(failures.count, 4);
 });
 
-t.test('a list of observers in another is told and reported as if its members stood there', async (t) => {
+t.test('members of a list of observers in another are called like its own members', async (t) => {
   const lines: string[] = [];
   const inner = new ObserverList([
     {

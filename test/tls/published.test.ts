@@ -121,7 +121,7 @@ t.test('tables that were published earlier do not take the place of later ones',
   t.equal(terms.choose('b.test', []), choice, 'also when a configuration is installed');
 });
 
-t.test('other threads are told of each change before its promise resolves', async (t) => {
+t.test('other threads have each change before its promise resolves', async (t) => {
   const store = new CertificateStore({ clock: new ManualClock(Date.now()) });
   t.teardown(() => store.stop());
   const config = tlsConfig({ acme: { hosts: ['a.test'], store: '/none' } });

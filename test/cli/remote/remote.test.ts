@@ -110,7 +110,7 @@ t.test('status says what it is doing, within 80 columns', async (t) => {
   );
 });
 
-t.test('status tells why a server is out, and until when', async (t) => {
+t.test('status says why a server is out, and until when', async (t) => {
   const { lb, subject } = await stage(t);
   const [apple, banana] = subject.servers;
   apple!.state = 'down';
