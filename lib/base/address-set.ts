@@ -50,7 +50,7 @@ export class AddressSet {
   has(address: IpAddress | string): boolean {
     const read = typeof address === 'string' ? parseIpAddress(address) : address;
     if (read === null || read.version === 0) return false;
-    return read.version === 4 ? this.#hasV4(read.words[3] as number) : this.#hasV6(read.words);
+    return read.version === 4 ? this.#hasV4(read.word(3)) : this.#hasV6(read);
   }
 
   #hasV4(value: number): boolean {
@@ -65,22 +65,22 @@ export class AddressSet {
     return low > 0 && value <= (this.#lastV4[low - 1] as number);
   }
 
-  #hasV6(words: Readonly<Uint32Array>): boolean {
+  #hasV6(address: IpAddress): boolean {
     let low = 0;
     let high = this.#firstV6.length >>> 2;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (compareAt(this.#firstV6, middle, words) <= 0) low = middle + 1;
+      if (compareAt(this.#firstV6, middle, address) <= 0) low = middle + 1;
       else high = middle;
     }
-    return low > 0 && compareAt(this.#lastV6, low - 1, words) >= 0;
+    return low > 0 && compareAt(this.#lastV6, low - 1, address) >= 0;
   }
 }
 
-/** Negative, 0 or positive, as the address at `index` lies before, at or after `words`. */
-function compareAt(table: Uint32Array, index: number, words: Readonly<Uint32Array>): number {
+/** Negative, 0 or positive, as the address at `index` lies before, at or after `address`. */
+function compareAt(table: Uint32Array, index: number, address: IpAddress): number {
   for (let i = 0; i < 4; i++) {
-    const difference = (table[index * 4 + i] as number) - (words[i] as number);
+    const difference = (table[index * 4 + i] as number) - address.word(i);
     if (difference !== 0) return difference;
   }
   return 0;

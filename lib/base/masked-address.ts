@@ -4,10 +4,12 @@ import { type IpAddress, parseIpAddress } from './ip-address.js';
  * The network of a client in place of its address: the /24 of IPv4, the /48 of IPv6, which is usually one customer's. Written
  * as the first address of that network, so that programs that parse addresses can parse it.
  */
-export function maskedAddress({ version, words, text }: IpAddress): string {
+export function maskedAddress(address: IpAddress): string {
+  const { version, text } = address;
   if (version === 4) return `${text.slice(0, text.lastIndexOf('.'))}.0`;
   if (version === 0) return text;
-  const [first = 0, second = 0] = words;
+  const first = address.word(0);
+  const second = address.word(1);
   const groups = [first >>> 16, first & 0xffff, second >>> 16].map((group) => group.toString(16));
   while (groups.at(-1) === '0') groups.pop();
   return `${groups.join(':')}::`;

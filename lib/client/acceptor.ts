@@ -213,7 +213,7 @@ export class ClientAcceptor implements Acceptor {
   }
 
   onAccept(incoming: Incoming, place: Admission): void {
-    const { address, isTrusted, firewall, listener } = place as Place;
+    const { address, peer, isTrusted, firewall, listener } = place as Place;
     const { tellsForwarded, tellsVia } = this.#policy;
     const { transport, source } = incoming;
     const forwarded = new ForwardedClient(
@@ -224,6 +224,7 @@ export class ClientAcceptor implements Acceptor {
       transport,
       source,
       listener,
+      peer,
     );
     this.#pending.delete(place as Place);
     const connection = new ClientConnection(this.#deps, forwarded, (owner) => incoming.take(owner));

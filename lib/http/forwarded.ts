@@ -183,6 +183,19 @@ export function clientAddress(peer: IpAddress, head: MessageHead, trusted: Addre
 
 const UNKNOWN_SOURCE: EndsSource = { ends: NO_ENDS };
 
+/** The lines of the connection before this one: most connect to the same port. */
+const lastLines = { scheme: '', port: -1, text: '' };
+
+/** Scheme and port of the client's connection. One text for many connections, each of which keeps it while it is open. */
+function transportLines({ scheme, port }: TransportInfo): string {
+  if (lastLines.scheme === scheme && lastLines.port === port) return lastLines.text;
+  const portLine = port === 0 ? '' : `X-Forwarded-Port: ${port}\r\n`;
+  lastLines.scheme = scheme;
+  lastLines.port = port;
+  lastLines.text = `X-Forwarded-Proto: ${scheme}\r\n${portLine}`;
+  return lastLines.text;
+}
+
 /** What is known of the client's connection and passed to servers. Made once per connection. */
 export class ForwardedClient implements EndsSource {
   readonly peer: IpAddress;
@@ -212,9 +225,11 @@ export class ForwardedClient implements EndsSource {
     transport: TransportInfo = PLAIN_TRANSPORT,
     source: EndsSource = UNKNOWN_SOURCE,
     listener: ListenerState = NO_LISTENER,
+    peer: IpAddress | null = null,
   ) {
-    this.peer = parseIpAddress(address) ?? IpAddress.unix;
-    this.address = address;
+    this.peer = peer ?? parseIpAddress(address) ?? IpAddress.unix;
+    // One text in place of two that are the same.
+    this.address = this.peer.text === address ? this.peer.text : address;
     this.trusted = trusted;
     this.standard = standard;
     this.via = via;
@@ -222,9 +237,9 @@ export class ForwardedClient implements EndsSource {
     this.transport = transport;
     this.#source = source;
     this.listener = listener;
-    const port = transport.port === 0 ? '' : `X-Forwarded-Port: ${transport.port}\r\n`;
     const certificate = certificateLines(transport.tls?.clientCertificate ?? null);
-    this.lines = `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${transport.scheme}\r\n${port}${certificate}`;
+    const rest = transportLines(transport) + certificate;
+    this.lines = `X-Forwarded-For: ${address}\r\n${rest}`;
   }
 
   /** For PROXY headers to servers. */

@@ -62,8 +62,10 @@ function encodeEnds(version: 4 | 6, ends: ConnectionEnds): string {
 }
 
 /** The words of an IPv4 address are those of the same address mapped to IPv6. */
-function bytesIn(version: 4 | 6, { words }: IpAddress): string {
-  return [...words.slice(version === 4 ? 3 : 0)].map(fourBytes).join('');
+function bytesIn(version: 4 | 6, address: IpAddress): string {
+  const last = fourBytes(address.word(3));
+  if (version === 4) return last;
+  return fourBytes(address.word(0)) + fourBytes(address.word(1)) + fourBytes(address.word(2)) + last;
 }
 
 function encodeFacts(transport: TransportInfo): string {

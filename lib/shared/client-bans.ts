@@ -160,8 +160,8 @@ export class ClientBans {
     const isV6 = address.version === 6;
     words[entry + SCOPE] = scope;
     words[entry + VERSION] = address.version;
-    words[entry + ADDRESS] = address.words[isV6 ? 0 : 3] as number;
-    words[entry + ADDRESS + 1] = address.words[1] as number;
+    words[entry + ADDRESS] = address.word(isV6 ? 0 : 3);
+    words[entry + ADDRESS + 1] = address.word(1);
     sets.floats[(entry + UNTIL) >> 1] = until;
     sets.mark(entry, client);
     Atomics.add(words, CHANGES, 1);

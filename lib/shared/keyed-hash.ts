@@ -49,9 +49,10 @@ export class KeyedHash {
   }
 
   /** What a client is counted by: its address, or the /64 of an IPv6 client. */
-  ofClient({ version, words }: IpAddress): Digest {
+  ofClient(address: IpAddress): Digest {
+    const { version } = address;
     const isV6 = version === 6;
-    return this.#ofWords(version, words[isV6 ? 0 : 3] as number, isV6 ? (words[1] as number) : 0);
+    return this.#ofWords(version, address.word(isV6 ? 0 : 3), isV6 ? address.word(1) : 0);
   }
 
   /** `text`: a byte string. `kind` tells apart the same text with several meanings. */

@@ -145,8 +145,8 @@ export const ROWS: readonly Row[] = [
   {
     ...PLAIN,
     name: 'idle',
-    title: 'memory of 5,000 idle keep-alive connections, after one request each',
-    load: { kind: 'idle', connections: 5000, path: '/small' },
+    title: 'memory of 4,000 idle keep-alive connections after as many others, one request each',
+    load: { kind: 'idle', connections: 4000, path: '/small' },
     milestone: 10,
     goal: 4,
   },
@@ -223,8 +223,8 @@ export const ROWS: readonly Row[] = [
   {
     ...TLS,
     name: 'tls-idle',
-    title: 'memory of 5,000 idle TLS 1.3 connections, after one request each',
-    load: { kind: 'idle', connections: 5000, path: '/small' },
+    title: 'memory of 4,000 idle TLS 1.3 connections after as many others, one request each',
+    load: { kind: 'idle', connections: 4000, path: '/small' },
     milestone: 60,
     goal: 40,
   },
