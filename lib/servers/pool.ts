@@ -136,7 +136,7 @@ export class Pool
   }
 
   #closeUnusedBeyondLimits(): void {
-    while (this.#idle.length > this.limits.maxIdle) this.#idle.shift()?.discard();
+    while (this.#idle.length > 0 && this.idleCount > this.limits.maxIdle) this.#discardOldestIdle();
     for (const opening of this.#openings) {
       if (!this.#places.isOverLimit) break;
       this.#cancelOpening(opening);
@@ -437,11 +437,21 @@ export class Pool
     // Even a connection without requests so far: the server may close it like any other.
     if (!connection.pooled) connection.park();
     this.#idle.push(connection);
-    if (this.#idle.length > this.limits.maxIdle) this.#idle.shift()?.discard();
-    if (!this.row.isShared) return;
+    if (!this.row.isShared) {
+      if (this.#idle.length > this.limits.maxIdle) this.#discardOldestIdle();
+      return;
+    }
     this.#tellUnused();
+    // Those of all threads count. When two find at the same moment that there are too many, both close one.
+    if (this.row.idle > this.limits.maxIdle) this.#discardOldestIdle();
     // A request of another thread may have joined the line before it could know of this connection.
     if (isLimited) this.#giveWay();
+  }
+
+  #discardOldestIdle(): void {
+    const oldest = this.#idle.shift();
+    if (this.row.isShared) this.#tellUnused();
+    oldest?.discard();
   }
 
   #leaseToFirst(connection: PooledConnection): void {

@@ -75,6 +75,26 @@ t.test('pool.max_idle: 0 keeps no idle connection', async (t) => {
   t.equal(server.accepted, 2);
 });
 
+t.test('pool.max_idle holds for the connections of all threads together', async (t) => {
+  const held: (() => void)[] = [];
+  const server = await origin(t, async (connection) => {
+    for (;;) {
+      await connection.readHead();
+      await new Promise<void>((resolve) => held.push(resolve));
+      await connection.write(OK);
+    }
+  });
+  const pool = { max_idle: 2, idle_timeout: '5m' };
+  const { balancer, connect } = await startBalancer(t, { servers: [server.address], pool }, { manual: true });
+  const clients = await Promise.all(Array.from({ length: 12 }, connect));
+  for (const client of clients) client.send(GET);
+  await until(() => held.length === 12);
+  for (const answer of held.splice(0)) answer();
+  for (const client of clients) t.equal((await client.response()).status, 200);
+  await until(() => server.connections <= 2 && balancer.status().servers[0]?.open === server.connections);
+  t.ok((balancer.status().servers[0]?.idle ?? 3) <= 2);
+});
+
 t.test(
   'pool.max_waiting: the next request gets 503 with Retry-After, and an event is emitted once a second',
   async (t) => {
