@@ -271,8 +271,12 @@ export type BalancerEvent =
   | { readonly what: 'listening'; readonly address: Address }
   /** A reload closed the listener. */
   | { readonly what: 'closed'; readonly address: Address }
-  /** One line that an operator should read; everything goes on. */
-  | { readonly what: 'warning'; readonly message: string };
+  /** One line that an operator should read; everything goes on. `limit`: what is of one kind is told at most once in so many ms. */
+  | {
+      readonly what: 'warning';
+      readonly message: string;
+      readonly limit?: { readonly kind: string; readonly everyMs: number };
+    };
 
 /**
  * Observes a balancer. An error that a method throws, or that its promise rejects with, is counted, and the first one

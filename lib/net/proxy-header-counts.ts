@@ -57,6 +57,7 @@ export class ProxyHeaderCounts {
     this.#reported.set(result, { at: now, skipped: 0 });
     const shown = this.masksAddresses ? maskedClient(peer) : peer;
     const message = `a connection from ${shown} to ${listener} was closed: ${why.replaceAll(peer, shown)}${more}`;
-    this.#observer.event?.({ what: 'warning', message });
+    const limit = { kind: `proxy header ${result}`, everyMs: REPORT_MS };
+    this.#observer.event?.({ what: 'warning', message, limit });
   }
 }

@@ -64,7 +64,8 @@ export class ShortageAlarm {
     const { now } = this.#wheel;
     if (now - (this.#reportedAt.get(what) ?? Number.NEGATIVE_INFINITY) < REPORT_MS) return;
     this.#reportedAt.set(what, now);
-    this.#observer.event?.({ what: 'warning', message: line });
+    const limit = { kind: `shortage ${what}`, everyMs: REPORT_MS };
+    this.#observer.event?.({ what: 'warning', message: line, limit });
   }
 }
 

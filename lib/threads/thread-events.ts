@@ -84,14 +84,18 @@ export class ThreadEvents {
     const key = keyOf(event);
     const now = this.#clock.now();
     const last = this.#said.get(key);
-    if (last !== undefined && last.thread !== thread && now - last.at < (SAID_ONCE_MS[event.what] ?? 0))
-      return false;
+    if (last !== undefined && last.thread !== thread && now - last.at < saidOnceMs(event)) return false;
     this.#said.delete(key);
     this.#said.set(key, { thread, at: now });
     if (this.#said.size > KEPT)
       for (const oldest of [...this.#said.keys()].slice(0, 1)) this.#said.delete(oldest);
     return true;
   }
+}
+
+function saidOnceMs(event: BalancerEvent): number {
+  const limit = event.what === 'warning' ? event.limit : undefined;
+  return limit?.everyMs ?? SAID_ONCE_MS[event.what] ?? 0;
 }
 
 function keyOf(event: BalancerEvent): string {
@@ -101,7 +105,7 @@ function keyOf(event: BalancerEvent): string {
     case 'banned':
       return `ban ${event.firewall} ${event.client}`;
     case 'warning':
-      return `warning ${event.message}`;
+      return `warning ${event.limit?.kind ?? event.message}`;
     default:
       return event.what;
   }

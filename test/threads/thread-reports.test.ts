@@ -350,6 +350,23 @@ t.test('an event that several threads report is emitted once', async (t) => {
   );
 });
 
+t.test('a warning whose words differ from thread to thread is said once in its time', async (t) => {
+  const reporting = new Reporting(t);
+  const reporters = [1, 2, 3].map((thread) => reporting.start(thread));
+  const limit = { kind: 'shortage EMFILE', everyMs: 60_000 };
+  for (const [index, reporter] of reporters.entries()) {
+    reporter.event({ what: 'warning', message: `no connection to server ${index}`, limit });
+    reporter.event({ what: 'warning', message: `no room ${index}`, limit: { kind: 'full', everyMs: 0 } });
+    await reporting.collect();
+  }
+  t.same(reporting.events.map((event) => (event.what === 'warning' ? event.message : event.what)).sort(), [
+    'no connection to server 0',
+    'no room 0',
+    'no room 1',
+    'no room 2',
+  ]);
+});
+
 /** A server that only counts, and the log of its engine. */
 function serverOf(log: LoadLog): LoggedServer {
   return {
