@@ -35,17 +35,26 @@ export type PoolOrder =
   | { readonly what: 'keep'; readonly count: number }
   | { readonly what: 'half-open'; readonly server: number; readonly on: boolean };
 
-/** To the test. `at`: in ms of a clock that all threads have. */
+/** To the test. */
 export type PoolReport =
   | { readonly what: 'ready' }
-  | { readonly what: 'ended'; readonly path: string; readonly failure: string; readonly waited: number };
+  | {
+      readonly what: 'ended';
+      readonly path: string;
+      readonly failure: string;
+      readonly waited: number;
+      /** When it had a connection, and when it released it, in ms of the machine's clock, which all threads have. */
+      readonly leasedAt: number;
+      readonly releasedAt: number;
+    };
 
 const { handle, thread, servers, limits, algorithm, time } = workerData as PoolThread;
 
-/** The same time in every thread of a process. */
+/** In ms: the same in every thread of a process. */
+const machineTime = (): number => Number(process.hrtime.bigint()) / 1e6;
 const clock: Clock =
   time === null
-    ? { ...systemClock, now: () => Number(process.hrtime.bigint()) / 1e6 }
+    ? { ...systemClock, now: machineTime }
     : { now: () => time[0] as number, wall: () => time[0] as number, every: () => () => {} };
 const wheel = new TimerWheel(clock);
 const shared = SharedMemory.attach(handle, thread);
@@ -90,6 +99,8 @@ class Request implements LeaseListener, ResponseListener {
   readonly #trial: number;
   readonly #beganAt = clock.now();
   #waited = 0;
+  #leasedAt = 0;
+  #releasedAt = 0;
   #lease: Lease | null = null;
 
   constructor(path: string) {
@@ -103,6 +114,7 @@ class Request implements LeaseListener, ResponseListener {
 
   onLease(lease: Lease): void {
     this.#waited = clock.now() - this.#beganAt;
+    this.#leasedAt = machineTime();
     this.#lease = lease;
     lease.assign(this, false);
     lease.channel.writeText(`GET ${this.#path} HTTP/1.1\r\nHost: a\r\n\r\n`);
@@ -117,6 +129,7 @@ class Request implements LeaseListener, ResponseListener {
   }
 
   onResponseEnd(): void {
+    this.#releasedAt = machineTime();
     this.#lease?.release();
     this.#end('');
   }
@@ -128,7 +141,8 @@ class Request implements LeaseListener, ResponseListener {
   #end(failure: string): void {
     this.#server.end(this.#trial);
     inFlight--;
-    report({ what: 'ended', path: this.#path, failure, waited: this.#waited });
+    const [path, waited, leasedAt, releasedAt] = [this.#path, this.#waited, this.#leasedAt, this.#releasedAt];
+    report({ what: 'ended', path, failure, waited, leasedAt, releasedAt });
     setImmediate(refill);
   }
 

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { until } from '../support/loop-ticks.js';
 import { seeded } from '../support/random.js';
+import { figuresOf, measureLine } from './line-delay.js';
 import type { PoolOrder } from './pool-thread.js';
 import { CountingServer, type EngineThread, startThreads } from './pool-threads.js';
 
@@ -116,6 +117,23 @@ t.test(
     }
     t.equal(server.mostOpen, 8);
     t.equal(row.inLine, 0);
+  },
+);
+
+t.test(
+  '8 connections of 4 threads: the next request begins within 10 ms of a release, in any thread',
+  async (t) => {
+    const delays = await measureLine(t, 4);
+    t.equal(delays.length, 96);
+    for (const hasCrossed of [false, true]) {
+      const some = delays.filter((delay) => delay.hasCrossed === hasCrossed);
+      const { count, median, p99, most } = figuresOf(some);
+      const of = hasCrossed ? 'after one of another thread' : 'after one of the same thread';
+      t.comment(`${of}: ${count}, median ${median} ms, p99 ${p99}, most ${most}`);
+      t.ok(count > 10);
+      // A busy machine may have any single one wait.
+      t.ok(median < 10, `${of}: ${median} ms`);
+    }
   },
 );
 

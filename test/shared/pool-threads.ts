@@ -87,7 +87,7 @@ export class CountingServer {
 export class EngineThread {
   readonly number: number;
   readonly #worker: Worker;
-  readonly ended: { readonly path: string; readonly failure: string; readonly waited: number }[] = [];
+  readonly ended: Extract<PoolReport, { what: 'ended' }>[] = [];
 
   private constructor(number: number, worker: Worker) {
     this.number = number;
