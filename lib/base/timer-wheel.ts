@@ -208,6 +208,8 @@ export interface Clock {
    * of the event loop, pending input is read before `tick` is called.
    */
   every(ms: number, tick: () => void): () => void;
+  /** Do the threads that serve clients have it too? The time of the machine is the same in all; another clock is not, by itself. */
+  readonly isInAllThreads?: boolean;
 }
 
 /** A tick that is this much late (ms) comes after an event-loop tick in which no input was read. */
@@ -215,6 +217,7 @@ const LATE_MS = 100;
 
 /** The time of the machine. */
 export const systemClock: Clock = {
+  isInAllThreads: true,
   now: () => performance.now(),
   wall: () => Date.now(),
   every(ms, tick) {

@@ -58,16 +58,17 @@ export class EngineThread {
   readonly #waiting: Command[] = [];
   #preparation: Preparation | null = null;
 
-  /** `makeEngine`: another kind of engine. */
+  /** `makeEngine`: another kind of engine; `clock`: another one than the machine's, which the main thread has as well. */
   constructor(
     port: MessagePort,
     start: ThreadStart,
     makeEngine = (snapshot: RoutingSnapshot, deps: EngineDeps) => new LocalEngine(snapshot, deps),
+    clock = clockFrom(start.clockZero),
   ) {
     this.#port = port;
     this.#makeEngine = makeEngine;
     this.#start = start;
-    this.#clock = clockFrom(start.clockZero);
+    this.#clock = clock;
     this.#wheel = new TimerWheel(this.#clock);
     this.#health = new KnownHealth(start.health);
     this.#obstacle = start.obstacle;

@@ -47,7 +47,7 @@ function obstacleTo(
 ): string {
   if (!canSharePorts())
     return `Node ${process.versions.node} on ${process.platform} cannot share a port among threads. Use Node 22.12 or newer on Linux, or set workers: 1`;
-  if (clock !== systemClock) return 'the clock that was given is known to this thread only';
+  if (clock.isInAllThreads !== true) return 'the clock that was given is known to this thread only';
   if (hasTerms) return 'the TLS terms that were given are known to this thread only';
   for (const { address } of listen) {
     const sockets = inherited?.count(address) ?? 0;

@@ -79,8 +79,6 @@ function counts({ balancer }: Started): Record<string, number> {
   );
 }
 
-const TOLD_ONCE = oneThread('each thread warns once of each kind');
-
 for (const means of ['fast', 'documented'] as const) {
   t.test(
     `${means} sockets: the address of a PROXY header is the client's, and what follows it in the same read is served`,
@@ -123,7 +121,7 @@ for (const means of ['fast', 'documented'] as const) {
   t.test(
     `${means} sockets: what is no header, or a malformed one, is closed at once, and nothing of it is served`,
     async (t) => {
-      const started = await start(t, {}, { sockets: means, ...TOLD_ONCE });
+      const started = await start(t, {}, { sockets: means });
       const { connect, seen, balancer } = started;
       const bad = [
         GET,
@@ -182,7 +180,7 @@ for (const means of ['fast', 'documented'] as const) {
     `${means} sockets: a connection from none of the networks is closed before it is read`,
     async (t) => {
       const listen = [{ ...LISTEN, proxy_protocol: ['192.0.2.0/24', '::1'] }];
-      const started = await start(t, { listen }, { sockets: means, ...TOLD_ONCE });
+      const started = await start(t, { listen }, { sockets: means });
       for (let i = 0; i < 3; i++) {
         const socket = createConnection(started.port, '127.0.0.1');
         await new Promise<void>((resolve) => socket.once('error', () => resolve()));
@@ -191,7 +189,7 @@ for (const means of ['fast', 'documented'] as const) {
       t.match(told(started.seen), [
         /^a connection from 127\.0\.0\.1 to .* was closed: 127\.0\.0\.1 is not in proxy_protocol$/,
       ]);
-      const masked = await start(t, { listen, mask_addresses: true }, { sockets: means, ...TOLD_ONCE });
+      const masked = await start(t, { listen, mask_addresses: true }, { sockets: means });
       const socket = createConnection(masked.port, '127.0.0.1');
       await new Promise<void>((resolve) => socket.once('error', () => resolve()));
       t.same(await counted(masked, 1), { untrusted: 1 });
@@ -225,7 +223,8 @@ for (const means of ['fast', 'documented'] as const) {
 }
 
 t.test('refused headers are one warning a minute, with their number', async (t) => {
-  const { connect, clock, seen } = await start(t, {}, { manual: true });
+  const inOne = oneThread('each thread says how many there were in it');
+  const { connect, clock, seen } = await start(t, {}, { manual: true, ...inOne });
   const refused = async (times: number): Promise<void> => {
     for (let i = 0; i < times; i++) {
       const client = await connect();

@@ -146,10 +146,12 @@ t.test('addresses come and go, down to one and up again; requests in flight fini
   t.same(await counts(client, 4), { '127.0.0.1': 2, '127.0.0.2': 2 });
   release();
   t.equal((await slow.response()).body, '127.0.0.1', 'a request of the one server that it was');
+  await balancer.collectFigures();
   const [one, two] = balancer.status().servers;
   t.equal(one?.open, 1);
   await follow('127.0.0.1', '127.0.0.2', '127.0.0.3');
   t.same(await counts(client, 6), { '127.0.0.1': 2, '127.0.0.2': 2, '127.0.0.3': 2 });
+  await balancer.collectFigures();
   t.equal(balancer.status().servers[1]?.totals.requests, (two?.totals.requests ?? 0) + 2, 'it goes on');
   await follow('127.0.0.2', '127.0.0.3');
   t.same(await counts(client, 4), { '127.0.0.2': 2, '127.0.0.3': 2 });

@@ -11,7 +11,7 @@ import { inFlight, nothingIsLeft } from '../support/leaks.js';
 import { steady, turns, until } from '../support/loop-ticks.js';
 import { type NamedOrigin, namedOrigins } from '../support/named-origins.js';
 import { origin } from '../support/origin.js';
-import { SWITCHED_WORKERS } from '../support/thread-switch.js';
+import { oneThread, SWITCHED_WORKERS } from '../support/thread-switch.js';
 
 const NONE = { pooledObjects: 0, active: 0, poolWaiting: 0 };
 
@@ -158,7 +158,7 @@ t.test(
       const { connect, port, clock, seen } = await startBalancer(
         t,
         { servers: [server.address] },
-        { manual: true, sockets },
+        { manual: true, sockets, ...oneThread('the test holds up the thread that reads') },
       );
       const client = await connect();
       client.send(GET);

@@ -13,6 +13,7 @@ import { RawClient } from '../support/client.js';
 import { GET, OK } from '../support/http.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { ManualClock } from '../support/manual-clock.js';
+import { oneThread } from '../support/thread-switch.js';
 
 /** Is a new connection closed, at the latest when it is used? */
 async function turnedAway(port: number, localAddress?: string): Promise<boolean> {
@@ -60,7 +61,8 @@ t.test('limits.connections: the longest idle client is closed for a new one', as
   const server = await startRawServer(answering(OK));
   t.teardown(() => server.close());
   const settings = { servers: [server.address], limits: { connections: 20 } };
-  const { balancer, connect, clock, seen } = await startBalancer(t, settings, { manual: true });
+  const inOne = oneThread('each thread closes the longest idle of its own clients');
+  const { balancer, connect, clock, seen } = await startBalancer(t, settings, { manual: true, ...inOne });
   const clients: RawClient[] = [];
   for (let i = 0; i < 20; i++) {
     clients.push(await connect());

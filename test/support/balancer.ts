@@ -11,12 +11,16 @@ import { RawClient } from './client.js';
 import { PATIENCE_MS, turns } from './loop-ticks.js';
 import { ManualClock } from './manual-clock.js';
 import { SWITCHED_WORKERS } from './thread-switch.js';
+import { startStepped, ThreadedClock } from './threaded-clock.js';
 import { noteSwitched, switchedTerms } from './tls-switch.js';
 
 // In every test, a state that may not follow another throws.
 assertMoves();
 
 type Settings = Parameters<typeof createConfig>[0];
+
+/** How often threads are asked for their figures where no time passes. */
+const COLLECT_EVERY_MS = 20;
 
 /** A copy of what an observer was told of a request: the record itself is used again. */
 export type SeenRequest = { [K in keyof RequestRecord]: RequestRecord[K] };
@@ -192,6 +196,12 @@ export async function untilCollected(balancer: Balancer, condition: () => boolea
   }
 }
 
+/** Threads report their figures by the clock, which stands still. */
+function collectSteadily(t: Test, balancer: Balancer): void {
+  const timer = setInterval(() => void balancer.collectFigures(), COLLECT_EVERY_MS).unref();
+  t.teardown(() => clearInterval(timer));
+}
+
 /**
  * Starts a balancer on a free port of 127.0.0.1 and stops it after the test, together with the clients that
  * `connect` made. Health checks, active and passive, are off unless the settings turn them on.
@@ -220,18 +230,21 @@ export async function startBalancer(
     ...settings,
   });
   const seen = new Seen();
-  const clock = new ManualClock(options.wall);
-  const time = options.manual === true ? clock : systemClock;
   const tls = options.tls ?? (await switchedTerms());
-  const canSwitch = options.manual !== true && tls === null;
+  const workers = options.workers ?? (tls === null ? SWITCHED_WORKERS : 1);
+  const isStepped = workers > 1 && options.workers === undefined;
+  const clock = isStepped ? new ThreadedClock(options.wall) : new ManualClock(options.wall);
+  const time = options.manual === true ? clock : systemClock;
   const balancer = createBalancer(config, seen, {
     clock: time,
-    workers: options.workers ?? (canSwitch ? SWITCHED_WORKERS : 1),
+    workers,
     ...(options.sockets === undefined ? {} : { sockets: options.sockets }),
     ...(tls === null ? {} : { tlsTerms: () => tls }),
     ...(options.authority === undefined ? {} : { authority: options.authority }),
   });
-  await balancer.start();
+  const begin = (): Promise<void> => balancer.start();
+  await (isStepped ? startStepped(time instanceof ThreadedClock ? time : null, begin) : begin());
+  if (time instanceof ThreadedClock) collectSteadily(t, balancer);
   const clients: RawClient[] = [];
   t.teardown(() => {
     for (const client of clients) client.destroy();

@@ -3,7 +3,19 @@
  * balancer in the same process to have read it and acted upon it; no time passes that a test would have to guess.
  */
 export async function turns(count = 12): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+  for (let turn = 0; turn < count; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (others.size > 0) await Promise.all([...others].map((goRound) => goRound()));
+  }
+}
+
+/** What lets the event loops of other threads go round. */
+const others = new Set<() => Promise<void>>();
+
+/** From now on another event loop goes round with this one, until the returned function is called. */
+export function turnTogether(goRound: () => Promise<void>): () => void {
+  others.add(goRound);
+  return () => void others.delete(goRound);
 }
 
 /** How long a test waits for something to happen, ms: far longer than it takes on a busy machine. */
@@ -26,7 +38,7 @@ export async function until(
     if (holds === true || (holds !== false && (await holds))) return;
     if (performance.now() > end) throw new Error(`not within ${PATIENCE_MS / 1000} s: ${what}`);
     if (meanwhile !== undefined) await meanwhile();
-    else if (turn < BUSY_TURNS) await turns(1);
+    else if (turn < BUSY_TURNS) await new Promise((resolve) => setImmediate(resolve));
     else await rest();
   }
 }

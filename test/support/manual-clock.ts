@@ -8,13 +8,15 @@ interface Ticker {
 
 /** Time that stands still until a test advances it. */
 export class ManualClock implements Clock {
-  #now = 1000;
+  readonly isInAllThreads: boolean = false;
+  #now: number;
   readonly #tickers = new Set<Ticker>();
   #wall: number;
 
-  /** `wall`: what the wall clock shows at the start, in ms since the epoch. */
-  constructor(wall = Date.UTC(2026, 0, 31, 12, 0, 1)) {
-    this.#wall = wall - this.#now;
+  /** What it shows at the start, in ms; `wall`: since the epoch. */
+  constructor(wall = Date.UTC(2026, 0, 31, 12, 0, 1), now = 1000) {
+    this.#now = now;
+    this.#wall = wall - now;
   }
 
   now(): number {
