@@ -1,7 +1,12 @@
-import { RE2JS } from 're2js';
+import { createRequire } from 'node:module';
+import type { RE2JS } from 're2js';
 import { processorTime } from '../base/processor-time.js';
 import { ValueError } from '../base/units.js';
 import { BudgetExhausted, WorkBudget } from '../base/work-budget.js';
+
+const require = createRequire(import.meta.url);
+/** Loaded for the first expression: it takes 25 ms of the start of each thread, and most settings have none. */
+let library: typeof import('re2js') | null = null;
 
 /**
  * Programs larger than this are not matched by backtracking with a memory, which is the only way to find groups within
@@ -120,6 +125,8 @@ export class LinearRegex {
 }
 
 function compile(source: string, ignoreCase: boolean): RE2JS {
+  library ??= require('re2js') as typeof import('re2js');
+  const { RE2JS } = library;
   try {
     return RE2JS.compile(source, RE2JS.DOTALL | (ignoreCase ? RE2JS.CASE_INSENSITIVE : 0));
   } catch (error) {
