@@ -75,7 +75,14 @@ t.test('a request followed at once by a FIN is answered', async (t) => {
 t.test(
   'a FIN within 100 ms of the request half-closes; after one much later the client counts as gone',
   async (t) => {
+    const { server, state } = await noting(t, async () => {});
     for (const sockets of ['fast', 'documented'] as const) {
+      const { connect, seen, clock } = await startBalancer(
+        t,
+        { servers: [server.address] },
+        { manual: true, sockets },
+      );
+      let ended = 0;
       for (const request of [GET, `${POST}abcdefghij`]) {
         for (const [after, isHalfClose] of [
           [0, true],
@@ -84,32 +91,27 @@ t.test(
           [200, false],
           [400, false],
         ] as const) {
-          const { server, state } = await noting(t, async () => {});
-          const { connect, seen, clock } = await startBalancer(
-            t,
-            { servers: [server.address] },
-            { manual: true, sockets },
-          );
+          const { asked, lost } = state;
           const client = await connect();
           // Between two ticks of the timer wheel.
-          clock.advance(30);
+          clock.advance(80 - (clock.now() % 50));
           client.send(request);
-          await until(() => state.asked === 1);
+          await until(() => state.asked === asked + 1);
           await turns();
           clock.advance(after);
           await turns();
           client.end();
           if (isHalfClose) {
             await turns(50);
-            t.equal(seen.requests.length, 0, `${sockets}: after ${after} ms`);
+            t.equal(seen.requests.length, ended, `${sockets}: after ${after} ms`);
             client.destroy();
           } else {
             t.match(
-              await seen.request(),
+              await seen.request(++ended),
               { reason: 'client_abort', status: 0 },
               `${sockets}: after ${after} ms`,
             );
-            await until(() => state.lost === 1);
+            await until(() => state.lost > lost);
           }
         }
       }

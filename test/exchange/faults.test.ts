@@ -30,8 +30,13 @@ async function faulty(
   return { ...started, server, client: await started.connect(), go: () => next() };
 }
 
+/** Which case a request is about. */
+function caseOf(head: string): number {
+  return Number(/^\w+ \/(\d+) /.exec(head)?.[1]);
+}
+
 t.test('a fault before the head is complete is a 502, and the client stays connected', async (t) => {
-  for (const [name, bytes, ending, reason] of [
+  const cases = [
     ['a reset at once', '', 'reset', 'reset_before_response'],
     ['a FIN at once', '', 'end', 'reset_before_response'],
     ['a reset in the status line', 'HTTP/1.1 2', 'reset', 'reset_in_response'],
@@ -54,32 +59,33 @@ t.test('a fault before the head is complete is a 502, and the client stays conne
       'bad_response',
     ],
     ['an endless head', `HTTP/1.1 200 OK\r\n${'X-Long: y\r\n'.repeat(10_000)}`, '', 'bad_response'],
-  ] as const) {
-    const { client, seen } = await faulty(t, async (connection) => {
-      await connection.readHead();
-      await connection.write(bytes);
-      if (ending === 'reset') {
-        await pause(10);
-        connection.reset();
-      } else if (ending === 'end') {
-        connection.end();
-      } else {
-        await connection.hang();
-        connection.end();
-      }
-    });
+  ] as const;
+  const { client, seen } = await faulty(t, async (connection) => {
+    const [, bytes = '', ending] = cases[caseOf(await connection.readHead())] ?? [];
+    await connection.write(bytes);
+    if (ending === 'reset') {
+      await pause(10);
+      connection.reset();
+    } else if (ending === 'end') {
+      connection.end();
+    } else {
+      await connection.hang();
+      connection.end();
+    }
+  });
+  for (const [index, [name, , , reason]] of cases.entries()) {
     for (let i = 1; i <= 2; i++) {
-      client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
+      client.send(`POST /${index} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n`);
       const { status, head } = await client.response();
       t.equal(status, 502, name);
       t.notMatch(head, /connection: close/i);
-      t.match(await seen.request(i), { reason, status: 502, attempts: 1 });
+      t.match(await seen.request(2 * index + i), { reason, status: 502, attempts: 1 }, name);
     }
   }
 });
 
 t.test("a fault after the response head resets the client's connection", async (t) => {
-  for (const [name, bytes, fault, reason] of [
+  const cases = [
     ['a reset within a length', LONG, 'reset', 'reset_in_response'],
     ['a FIN within a length', LONG, 'end', 'reset_in_response'],
     ['a reset within chunks', CHUNKED, 'reset', 'reset_in_response'],
@@ -88,21 +94,23 @@ t.test("a fault after the response head resets the client's connection", async (
     ['an invalid chunk size', CHUNKED, 'xyz\r\n', 'bad_response'],
     ['a chunk longer than its size', CHUNKED, '2\r\nabc\r\n', 'bad_response'],
     ['a reset of a body without length', 'HTTP/1.1 200 OK\r\n\r\nhello', 'reset', 'reset_in_response'],
-  ] as const) {
-    const { client, seen, go } = await faulty(t, async (connection, step) => {
-      await connection.readHead();
-      await connection.write(bytes);
-      await step();
-      if (fault === 'reset') return connection.reset();
-      if (fault !== 'end') await connection.write(fault);
-      connection.end();
-    });
-    client.send(GET);
+  ] as const;
+  const { connect, seen, go } = await faulty(t, async (connection, step) => {
+    const [, bytes = '', fault = ''] = cases[caseOf(await connection.readHead())] ?? [];
+    await connection.write(bytes);
+    await step();
+    if (fault === 'reset') return connection.reset();
+    if (fault !== 'end') await connection.write(fault);
+    connection.end();
+  });
+  for (const [index, [name, , , reason]] of cases.entries()) {
+    const client = await connect();
+    client.send(GET.replace('/', `/${index}`));
     await client.until('hello');
     go();
     await client.gone();
     t.equal(client.error?.code, 'ECONNRESET', name);
-    t.match(await seen.request(), { reason, status: 200, bytesOut: 5 });
+    t.match(await seen.request(index + 1), { reason, status: 200, bytesOut: 5 }, name);
   }
 });
 
