@@ -1,9 +1,11 @@
 /** The most texts that are kept. */
 const MOST_KEPT = 512;
-/** The most with the same key: they are looked through one by one. */
+/** The most with the same keys: they are looked through one by one. */
 const MOST_PER_KEY = 32;
 /** Longer texts are not kept: clients choose the host and the user agent. */
 const MOST_BYTES = 4096;
+
+type SecondKey = string | number;
 
 interface Kept<Kind> {
   readonly kind: Kind;
@@ -17,7 +19,7 @@ interface Kept<Kind> {
 export class ByteCache<Kind extends object> {
   readonly #alike: (one: Kind, other: Kind) => boolean;
   readonly #make: (kind: Kind) => string;
-  readonly #kept = new Map<string, Kept<Kind>[]>();
+  readonly #kept = new Map<string, Map<SecondKey, Kept<Kind>[]>>();
   #count = 0;
 
   /** `make` returns a text in ASCII, the same for kinds that are `alike`. */
@@ -27,20 +29,20 @@ export class ByteCache<Kind extends object> {
   }
 
   /**
-   * The bytes for `kind`, which the caller may fill anew afterwards. `key`: the value of the kind that tells most of them
-   * apart.
+   * The bytes for `kind`, which the caller may fill anew afterwards. The keys: the two values of the kind that tell most of
+   * them apart, so that only a few have both alike.
    */
-  of(key: string, kind: Kind): Uint8Array {
-    const kept = this.#kept.get(key);
+  of(first: string, second: SecondKey, kind: Kind): Uint8Array {
+    const kept = this.#kept.get(first)?.get(second);
     if (kept !== undefined)
       for (let i = 0; i < kept.length; i++) {
         const one = kept[i] as Kept<Kind>;
         if (this.#alike(one.kind, kind)) return one.bytes;
       }
-    return this.#add(key, kind);
+    return this.#add(first, second, kind);
   }
 
-  #add(key: string, kind: Kind): Uint8Array {
+  #add(first: string, second: SecondKey, kind: Kind): Uint8Array {
     const bytes = new Uint8Array(Buffer.from(this.#make(kind), 'latin1'));
     if (bytes.length > MOST_BYTES) return bytes;
     // A full cache is mostly full of what came once: what comes often is soon kept again.
@@ -48,13 +50,19 @@ export class ByteCache<Kind extends object> {
       this.#kept.clear();
       this.#count = 0;
     }
-    const own = ownCopy(key);
-    const kept = this.#kept.get(own) ?? [];
-    if (kept.length === 0) this.#kept.set(own, kept);
+    const kept = this.#listOf(first, second);
     if (kept.length >= MOST_PER_KEY) this.#count -= kept.splice(0).length;
     kept.push({ kind: withOwnTexts(kind), bytes });
     this.#count++;
     return bytes;
+  }
+
+  #listOf(first: string, second: SecondKey): Kept<Kind>[] {
+    const lists = this.#kept.get(first) ?? new Map<SecondKey, Kept<Kind>[]>();
+    if (lists.size === 0) this.#kept.set(ownCopy(first), lists);
+    const list = lists.get(second) ?? [];
+    if (list.length === 0) lists.set(typeof second === 'string' ? ownCopy(second) : second, list);
+    return list;
   }
 }
 

@@ -40,7 +40,7 @@ export class SpanHeads {
     kind.protocol = protocol;
     kind.status = status;
     kind.scheme = transport.scheme;
-    return this.#requests.of(host, kind);
+    return this.#requests.of(host, route, kind);
   }
 
   /** What follows the head for the span of a request, up to the path. */
@@ -49,7 +49,8 @@ export class SpanHeads {
     kind.address = clientAddress;
     kind.userAgent = userAgent;
     kind.hasTarget = target !== '';
-    return this.#clients.of(clientAddress, kind);
+    // Many clients may come through one address. Text keys are hashed for each request, so the length has to do.
+    return this.#clients.of(clientAddress, userAgent.length, kind);
   }
 
   /** The head for the span of an attempt. */
@@ -63,7 +64,7 @@ export class SpanHeads {
     kind.reused = outcome.reused;
     kind.status = outcome.status;
     kind.isUnsent = attempt.target === '';
-    return this.#attempts.of(outcome.server, kind);
+    return this.#attempts.of(outcome.server, outcome.status, kind);
   }
 }
 
