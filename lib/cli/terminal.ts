@@ -64,14 +64,14 @@ export class Terminal {
     stream.on('drain', () => this.#onDrain());
   }
 
-  /** Columns of the window as it is now; Infinity without a window. */
+  /** Columns of the window as it is now; Infinity without a window, or with one whose size nobody has set. */
   get columns(): number {
-    return this.#stream.columns ?? Number.POSITIVE_INFINITY;
+    return sizeOf(this.#stream.columns);
   }
 
   /** The rows, likewise. */
   get rows(): number {
-    return this.#stream.rows ?? Number.POSITIVE_INFINITY;
+    return sizeOf(this.#stream.rows);
   }
 
   /** Has its reader gone away for good? */
@@ -131,4 +131,9 @@ function countLines(text: string): number {
   let lines = 0;
   for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) lines++;
   return lines;
+}
+
+/** The terminals of serial lines, and of programs that run others, have 0 columns and rows until somebody sets them. */
+function sizeOf(cells: number | undefined): number {
+  return cells === undefined || cells === 0 ? Number.POSITIVE_INFINITY : cells;
 }

@@ -43,3 +43,14 @@ t.test('a complaint fits the window, and problems of a file stay as they are lai
   );
   t.end();
 });
+
+t.test('a terminal whose size nobody has set gets whole lines', (t) => {
+  const stream = new MemoryStream(true);
+  stream.columns = 0;
+  stream.rows = 0;
+  const stderr = new Terminal(stream, { colour: false, env: {} });
+  complain(stderr, 'port 80 is in use by another program.');
+  t.equal(stream.text, 'lb: port 80 is in use by another program.\n');
+  t.equal(stderr.rows, Number.POSITIVE_INFINITY);
+  t.end();
+});
