@@ -52,15 +52,17 @@ export function openStream(
     const refusal = REFUSAL.exec(bytes.toString('latin1', 0, 512));
     if (refusal !== null) fail(new Error(refusal[0].slice(1)), false);
   });
-  // A server that speaks TLS takes the first bytes of a client that does not for an error, and closes.
+  // A server that speaks TLS takes the first bytes of a client that does not for an error, and closes. One that only answers
+  // the end of this side says nothing by that.
   stream.once('end', () => {
-    if (state === 'open' && !hasSpoken) fail(new Error('the connection was ended'), !isTls);
+    if (state === 'open' && !hasSpoken && !stream.writableEnded)
+      fail(new Error('the connection was ended'), !isTls);
   });
   // One that does not speak TLS waits for the end of what it takes for a command, until the client gives up.
   stream.once('close', () => {
     if (state === 'handshake') fail(new Error('no handshake'), true);
   });
-  stream.once('error', (error: NodeJS.ErrnoException) => {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
     const isCut = error.code === 'ECONNRESET' && (state === 'handshake' || (!isTls && !hasSpoken));
     fail(error, isCut && state !== 'connecting');
   });

@@ -22,11 +22,13 @@ const MOST_SENTINELS = 32;
 export class SentinelGroup {
   readonly #name: string;
   readonly #ask: AskSentinel;
-  /** The one that answered last is the first. */
+  readonly #configured: readonly RedisAddress[];
+  /** The one that answered last, those of the settings, and those that it reported. */
   #sentinels: readonly RedisAddress[];
 
   constructor(name: string, sentinels: readonly RedisAddress[], ask: AskSentinel) {
     this.#name = name;
+    this.#configured = sentinels;
     this.#sentinels = sentinels;
     this.#ask = ask;
   }
@@ -38,7 +40,8 @@ export class SentinelGroup {
       try {
         const { primary, others, groups } = await this.#ask(sentinel);
         if (primary !== null) {
-          this.#remember([sentinel, ...this.#sentinels, ...others]);
+          // Without those that others reported earlier: sentinels that are gone would fill the list.
+          this.#remember([sentinel, ...this.#configured, ...others]);
           return primary;
         }
         reasons.add(this.#unknownTo(sentinel, groups));
