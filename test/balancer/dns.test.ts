@@ -10,6 +10,7 @@ import { GET } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
+import { SWITCHED_WORKERS } from '../support/thread-switch.js';
 
 type Test = Parameters<typeof origin>[0];
 
@@ -132,7 +133,10 @@ t.test('a name server that fails, or is gone, changes nothing', async (t) => {
     'app.test failed ENOTFOUND',
     'app.test failed ECONNREFUSED',
   ]);
-  t.equal(server.connections, 1, 'the connection is kept as well');
+  t.ok(
+    server.connections <= SWITCHED_WORKERS,
+    'the connection is kept as well, by each thread that had a request',
+  );
 });
 
 t.test(
