@@ -206,7 +206,8 @@ function isFileName(text: string): boolean {
 
 /** The same command line with `-c` before the file that is named without; empty when there is none, or several. */
 function withFile(name: CommandName, { typed, places, values }: Words): string {
-  if (values.has('config') || !takes(name, 'config')) return '';
+  // After `--` there are no options.
+  if (values.has('config') || !takes(name, 'config') || typed.includes('--')) return '';
   const isFile = (place: number | undefined): place is number => isFileName(typed[place ?? -1] ?? '');
   // The URL of a request may end like the name of a file.
   const [file, another] = (name === 'explain' ? [places[1]] : places).filter(isFile);
@@ -324,10 +325,12 @@ export function refusesColour(words: readonly string[]): boolean {
 
 function runOptions(values: ReadonlyMap<OptionName, string>, positionals: readonly string[]): RunOptions {
   if (values.has('quiet') && values.has('verbose')) throw new UsageError('-q and -v contradict each other.');
-  const [port, ...servers] = positionals;
+  const [first, ...servers] = positionals;
+  // Before the servers: with a mistyped command the words after it are no servers.
+  const port = first === undefined ? null : readPort(first);
   for (const server of servers) checkServer(server);
   return {
-    port: port === undefined ? null : readPort(port),
+    port,
     servers,
     configFile: values.get('config') ?? null,
     algorithm: readAlgorithm(values.get('algorithm')),

@@ -95,6 +95,8 @@ t.test('arguments that make no sense are refused in one sentence', async (t) => 
     '-1': /^unknown option -1\.$/,
     '80a': /^"80a" is not a port\.$/,
     chekc: /^"chekc" is not a port\. Did you mean lb check\?$/,
+    'drian mango-1': /^"drian" is not a port\. Did you mean lb drain\?$/,
+    'wieght mango-1 3': /^"wieght" is not a port\. Did you mean lb weight\?$/,
     'check x.yaml y.yaml': /^"y\.yaml" is one too many: lb check takes one file\.$/,
     'certs -c x.yaml y.yaml': /^"y\.yaml" is one too many: lb certs takes one file\.$/,
     'check --ip 192.0.2.1': /^--ip is an option of lb explain, not of lb check\.$/,
@@ -165,5 +167,10 @@ t.test('a file where another command expects something else: what was meant is s
   };
   for (const [words, [message, meant]] of Object.entries(cases))
     t.throws(() => options(words), { message, meant }, words);
+  t.throws(
+    () => options('-- lb.yaml'),
+    { message: /is not a port/, meant: '' },
+    'after -- there are no options',
+  );
   t.throws(() => parseArguments(['my lb.yaml']), { message: /is not a port/, meant: "-c 'my lb.yaml'" });
 });
