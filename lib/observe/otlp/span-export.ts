@@ -86,6 +86,8 @@ export class SpanExport {
 
   #isTooMuch({ spans, bytes }: SpanBlock): boolean {
     const { queue } = this.#config;
+    // Under load one block has about 100 spans: a smaller queue would never take one.
+    if (this.#spans === 0) return false;
     return (
       this.#spans + spans > queue || this.#bytes + bytes.length > Math.max(LEAST_BYTES, queue * SPAN_BYTES)
     );

@@ -186,6 +186,19 @@ t.test(
   },
 );
 
+t.test('a block of more spans than the queue holds is sent when none waits', async (t) => {
+  const collector = await FakeCollector.start(t);
+  const { to, counts } = exporting(t, collector.url, { batch: 10, queue: 20 });
+  to.take(block(100));
+  t.equal(to.waiting, 100);
+  to.take(block(1));
+  t.equal(counts.dropped, 1, 'the next one waits for room');
+  await until(() => counts.sent === 100);
+  to.take(block(100));
+  await until(() => counts.sent === 200);
+  t.equal(counts.dropped, 1);
+});
+
 t.test('a collector that comes back gets what waits, and the event says what was lost', async (t) => {
   const collector = await FakeCollector.start(t);
   collector.answer = (count) => (count === 1 ? { status: 502 } : {});
