@@ -16,7 +16,7 @@ export interface ReceivedSpan {
   readonly startTimeUnixNano: string;
   readonly endTimeUnixNano: string;
   readonly attributes: { readonly [name: string]: string | number | boolean };
-  readonly status: { readonly code?: number };
+  readonly status?: { readonly code?: number };
   readonly links?: readonly { readonly traceId: string; readonly spanId: string }[];
 }
 
