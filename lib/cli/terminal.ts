@@ -10,6 +10,9 @@ const BACKLOG_RESUMED = BACKLOG_LIMIT / 2;
 const FLUSH_DEADLINE = 1000;
 const FLUSH_LOOK = 10;
 
+/** Terminals of serial lines, and of programs that run others, have 0 columns and rows until somebody sets them. */
+const USUAL_ROWS = 24;
+
 /** Temporary errors: there may be room again later. */
 const PASSING = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EAGAIN', 'ENOBUFS', 'ENOMEM']);
 
@@ -66,12 +69,13 @@ export class Terminal {
 
   /** Columns of the window as it is now; Infinity without a window, or with one whose size nobody has set. */
   get columns(): number {
-    return sizeOf(this.#stream.columns);
+    return this.#stream.columns || Number.POSITIVE_INFINITY;
   }
 
-  /** The rows, likewise. */
+  /** The rows, likewise; of a window whose size nobody has set, as many as terminals had. */
   get rows(): number {
-    return sizeOf(this.#stream.rows);
+    const { rows = Number.POSITIVE_INFINITY } = this.#stream;
+    return rows === 0 ? USUAL_ROWS : rows;
   }
 
   /** Has its reader gone away for good? */
@@ -131,9 +135,4 @@ function countLines(text: string): number {
   let lines = 0;
   for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) lines++;
   return lines;
-}
-
-/** The terminals of serial lines, and of programs that run others, have 0 columns and rows until somebody sets them. */
-function sizeOf(cells: number | undefined): number {
-  return cells === undefined || cells === 0 ? Number.POSITIVE_INFINITY : cells;
 }
