@@ -135,11 +135,11 @@ function throughSentinels(group: SentinelGroup, failures: Failures): Find {
   return async (isWanted) => {
     for (let times = 1; ; times++) {
       try {
-        return await group.primary();
+        return await group.primary(isWanted);
       } catch (error) {
         if (isWanted()) failures.note((error as Error).message);
       }
-      await wait(retryDelay(times), undefined, { ref: false });
+      if (isWanted()) await wait(retryDelay(times), undefined, { ref: false });
       if (!isWanted()) throw new Error('Connection is closed.');
     }
   };

@@ -87,7 +87,9 @@ const KINDS: readonly Cause[] = [
   [
     /unknown command\W+eval/i,
     ({ name, kind }) =>
-      kind === 'single' ? `${name} is a sentinel: set shared.sentinel to the name of its group` : null,
+      kind === 'single'
+        ? `${name} runs no scripts: if it is a sentinel, set shared.sentinel to the name of its group`
+        : null,
   ],
   [
     /^\W*(MOVED|CROSSSLOT)/,

@@ -33,10 +33,14 @@ export class SentinelGroup {
     this.#ask = ask;
   }
 
-  /** Asks one after the other. Rejects with the reasons of all when none knows. */
-  async primary(): Promise<RedisAddress> {
+  /**
+   * Asks one after the other, as long as the answer is wanted. Rejects with the reasons of all that were asked when none of
+   * them knows.
+   */
+  async primary(isWanted: () => boolean = () => true): Promise<RedisAddress> {
     const reasons = new Set<string>();
     for (const sentinel of this.#sentinels) {
+      if (!isWanted()) break;
       try {
         const { primary, others, groups } = await this.#ask(sentinel);
         if (primary !== null) {

@@ -72,3 +72,19 @@ t.test('sentinels that are gone make room for those that are there', async (t) =
   await group.primary();
   t.same(asked, ['configured', 'first of month 39']);
 });
+
+t.test('no further sentinel is asked when nobody wants the answer any more', async (t) => {
+  const at = (host: string): RedisAddress => ({ host, port: 26379 });
+  const asked: string[] = [];
+  let isWanted = true;
+  const group = new SentinelGroup('main', [at('one'), at('two'), at('three')], async ({ host }) => {
+    asked.push(host);
+    isWanted = host !== 'two';
+    throw new Error(`${host} does not answer`);
+  });
+  await t.rejects(
+    group.primary(() => isWanted),
+    { message: 'one does not answer; two does not answer' },
+  );
+  t.same(asked, ['one', 'two']);
+});

@@ -135,7 +135,12 @@ await t.test('what is wrong with sentinels is reported with the setting to mend'
       right,
       /the sentinel \S+ is no sentinel: .*leave out shared\.sentinel/,
     ],
-    ['a sentinel in place of a server', plain, {}, /is a sentinel: set shared\.sentinel/],
+    [
+      'a sentinel in place of a server',
+      plain,
+      {},
+      /runs no scripts: if it is a sentinel, set shared\.sentinel/,
+    ],
     ['no sentinel there', `redis://${await deadAddress()}`, right, /ECONNREFUSED 127\.0\.0\.1/],
   ]);
 });
