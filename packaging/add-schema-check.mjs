@@ -1,10 +1,10 @@
-// Writes what checks settings against the schema beside the code that loads it: `lb` starts without compiling the schema.
-// Runs after the compiler; without it ajv makes the same at each start.
+// Writes the function that checks settings against the schema into a module beside the code that loads it, so that `lb` starts
+// without compiling the schema. Runs after the compiler; without the module ajv makes the function at each start.
 import { renameSync, writeFileSync } from 'node:fs';
 import { writtenText } from '../dist/lib/config/schema-check.js';
 
-const beside = new URL('../dist/lib/config/schema-check.cjs', import.meta.url);
-const own = new URL(`../../schema-check.cjs.${process.pid}`, beside);
-// As a whole: somebody else may start what is here meanwhile.
-writeFileSync(own, writtenText());
-renameSync(own, beside);
+const file = new URL('../dist/lib/config/schema-check.cjs', import.meta.url);
+const unfinished = new URL(`../../schema-check.cjs.${process.pid}`, file);
+// Renamed when it is complete: lb may be started meanwhile.
+writeFileSync(unfinished, writtenText());
+renameSync(unfinished, file);

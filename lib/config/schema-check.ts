@@ -20,17 +20,17 @@ const NO_NOTES: ReadonlySet<string> = new Set();
 const MAPS: ReadonlySet<string> = new Set(['properties', 'patternProperties', 'definitions']);
 
 const require = createRequire(import.meta.url);
-const beside = new URL('./schema-check.cjs', import.meta.url);
+const writtenFile = new URL('./schema-check.cjs', import.meta.url);
 
 let check: SchemaCheck | undefined;
 
 /** Made on first use. */
 export function schemaCheck(): SchemaCheck {
-  check ??= checkIn(beside);
+  check ??= checkIn(writtenFile);
   return check;
 }
 
-/** The check that was written into a file; one that ajv makes where there is none, or one for another schema. */
+/** The check in `file`; one that ajv makes where the file is missing, or has the check of another schema. */
 export function checkIn(file: URL): SchemaCheck {
   if (existsSync(file)) {
     const written = require(fileURLToPath(file)) as SchemaCheck & { readonly schemaHash?: string };
@@ -43,7 +43,7 @@ function hashOfSchema(): string {
   return createHash('sha256').update(schemaText).digest('hex');
 }
 
-/** The text of the module. */
+/** The text of the module that `make build` writes. */
 export function writtenText(): string {
   const ajv = newAjv({ source: true });
   const standalone = require('ajv/dist/standalone/index.js') as typeof import('ajv/dist/standalone/index.js');
@@ -68,15 +68,15 @@ function newAjv(code: { readonly source?: boolean }): Ajv {
   return ajv;
 }
 
-/** A schema without its notes, which would be in the module several times. `left`: keys that are left out of this object. */
-function withoutNotes(value: object, left = NOTES): object {
+/** A schema without its notes, which would be in the module several times. `notes`: the keys of `value` that are left out. */
+function withoutNotes(value: object, notes = NOTES): object {
   if (Array.isArray(value)) return value.map((item) => (isObject(item) ? withoutNotes(item) : item));
-  const kept = Object.entries(value).filter(([key]) => !left.has(key));
+  const kept = Object.entries(value).filter(([key]) => !notes.has(key));
   return Object.fromEntries(
     kept.map(([key, item]) => [
       key,
       // The keys of a map are names of settings: there may be one that is called `description`.
-      isObject(item) ? withoutNotes(item, left === NOTES && MAPS.has(key) ? NO_NOTES : NOTES) : item,
+      isObject(item) ? withoutNotes(item, notes === NOTES && MAPS.has(key) ? NO_NOTES : NOTES) : item,
     ]),
   );
 }

@@ -59,7 +59,7 @@ class Failures {
   readonly #config: SharedConfig;
   readonly #onError: (message: string) => void;
   /** Errors that streams have reported: the client reports them again, with less detail. */
-  readonly #told = new WeakSet<Error>();
+  readonly #reported = new WeakSet<Error>();
   /** Where it was last connected to. */
   #address = '';
 
@@ -74,7 +74,7 @@ class Failures {
     // Each node of a cluster is another one.
     this.#address = this.#config.kind === 'cluster' ? '' : place.address;
     return openStream(address, tls, (error, isSilent) => {
-      this.#told.add(error);
+      this.#reported.add(error);
       this.#onError(
         isSilent ? explainSilence(place, tls !== undefined) : explainFailure(error, place, this.#config),
       );
@@ -93,8 +93,8 @@ class Failures {
   noteClient(error: Error): void {
     const { lastNodeError } = error as { lastNodeError?: Error };
     const cause = lastNodeError ?? error;
-    // Its stream has said why.
-    if (this.#told.has(cause) || isEnd(cause)) return;
+    // Its stream has reported the reason.
+    if (this.#reported.has(cause) || isEnd(cause)) return;
     this.#onError(this.explain(cause));
   }
 }
@@ -105,8 +105,8 @@ function isEnd({ message }: Error): boolean {
 }
 
 /**
- * Ends a connection that is open, so that the client opens another one. While it opens one by itself it is left alone: a client
- * that is interrupted then, for one while it asks sentinels, gives up for good.
+ * Ends a connection that is open, so that the client opens another one. Does nothing while the client opens one already: if
+ * it is interrupted then, such as while it asks sentinels, it never tries again.
  */
 function reconnect(client: Redis | Cluster): void {
   const { status } = client;
@@ -212,7 +212,7 @@ function fieldOf(fields: readonly string[], name: string): string {
 function openCluster(library: Library, config: SharedConfig, failures: Failures): Cluster {
   const servers = config.redis.map((url) => new URL(url));
   const tls = tlsOptions(config);
-  // The client tells where a node is.
+  // The options of a connection have the address of its node.
   const find: Find = async (_, { host = '127.0.0.1', port = 6379 }) => ({ host, port });
   const Connector = connectorOf(library.AbstractConnector, find, (address) => failures.open(address, tls));
   const redisOptions = { ...commonOptions(config), ...credentials(config, servers[0] as URL), Connector };
@@ -258,7 +258,7 @@ function connectorOf(
   };
 }
 
-/** What both kinds of client are given. */
+/** The options of both kinds of client. */
 interface CommonOptions {
   readonly lazyConnect: true;
   readonly enableOfflineQueue: false;
@@ -286,7 +286,7 @@ function commonOptions(config: SharedConfig): CommonOptions {
     // Answers have the same shapes in all versions of Redis.
     protocol: 2,
     connectionName: 'lb',
-    // It asks for a right that nothing else needs; a server that still loads refuses commands by itself.
+    // The check needs the right to INFO, which nothing else does; a server that still loads its data refuses commands anyway.
     enableReadyCheck: false,
     // It has become a replica: the primary is elsewhere now, where the name or the sentinels say.
     reconnectOnError: ({ message }) => /^(READONLY|MASTERDOWN)/.test(message),

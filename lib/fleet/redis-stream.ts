@@ -20,8 +20,8 @@ export type OnStreamFailure = (error: Error, isSilent: boolean) => void;
 const REFUSAL = /^-(DENIED|ERR max number of clients)[^\r\n]*/;
 
 /**
- * Opens a connection. The client itself says only that it was closed: `onFailure` is told why. Over TLS, a peer that is known
- * by a name is asked for by it.
+ * Opens a connection. The client reports only that it was closed; `onFailure` gets the reason. Over TLS, the name of the
+ * peer is sent, if it has one (SNI).
  */
 export function openStream(
   { host, port }: RedisAddress,
@@ -52,13 +52,13 @@ export function openStream(
     const refusal = REFUSAL.exec(bytes.toString('latin1', 0, 512));
     if (refusal !== null) fail(new Error(refusal[0].slice(1)), false);
   });
-  // A server that speaks TLS takes the first bytes of a client that does not for an error, and closes. One that only answers
-  // the end of this side says nothing by that.
+  // A server that expects TLS closes at the first bytes in plain text. After an end of this side, the end of the peer is
+  // only the answer to it.
   stream.once('end', () => {
     if (state === 'open' && !hasSpoken && !stream.writableEnded)
       fail(new Error('the connection was ended'), !isTls);
   });
-  // One that does not speak TLS waits for the end of what it takes for a command, until the client gives up.
+  // A server without TLS takes the ClientHello for the beginning of a command, and waits for the rest: the client gives up.
   stream.once('close', () => {
     if (state === 'handshake') fail(new Error('no handshake'), true);
   });

@@ -29,7 +29,7 @@ export class ByteCache<Kind extends object> {
   }
 
   /**
-   * The bytes for `kind`, which the caller may fill anew afterwards. The keys: the two values of the kind that tell most of
+   * The bytes for `kind`, which the caller may change afterwards. The keys: the two values of the kind that tell most of
    * them apart, so that only a few have both alike.
    */
   of(first: string, second: SecondKey, kind: Kind): Uint8Array {

@@ -17,7 +17,7 @@ export class SpanHeads {
   readonly #requests = new ByteCache<RequestKind>(areRequestsAlike, requestHead);
   readonly #clients = new ByteCache<ClientKind>(areClientsAlike, clientText);
   readonly #attempts = new ByteCache<AttemptKind>(areAttemptsAlike, attemptHead);
-  // Filled anew for each question.
+  // Reused for each look-up: a cache copies what it keeps.
   readonly #request = { method: '', host: '', route: '', protocol: '', status: 0, scheme: '' };
   readonly #client = { address: '', userAgent: '', hasTarget: true };
   readonly #attempt = {
