@@ -113,6 +113,8 @@ export async function killed(child: ChildProcess): Promise<void> {
 export class SlowLink {
   /** ms. */
   delay = 0;
+  /** Reads of answers that wait to be passed on. */
+  waiting = 0;
   /** When the last of what waits is passed on, by `performance.now()`. */
   #lastAt = 0;
   readonly #server: Server;
@@ -135,7 +137,11 @@ export class SlowLink {
       far.on('data', (chunk) => {
         this.#lastAt = Math.max(this.#lastAt, performance.now() + this.delay);
         waiting.push(chunk);
-        setTimeout(() => near.write(waiting.shift() as Buffer), this.#lastAt - performance.now());
+        this.waiting++;
+        setTimeout(() => {
+          this.waiting--;
+          near.write(waiting.shift() as Buffer);
+        }, this.#lastAt - performance.now());
       });
     });
   }
