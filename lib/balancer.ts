@@ -6,7 +6,7 @@ import { atOnce, inSlices, type Steps } from './base/slices.js';
 import { type Clock, systemClock, TimerWheel } from './base/timer-wheel.js';
 import { everyRoute, everyRouteSteps } from './config/every-route.js';
 import { sourcesOf } from './config/inventory.js';
-import { warmUp } from './config/regex.js';
+import { warmUpSteps } from './config/regex.js';
 import type { Config, LimitsConfig } from './config/types.js';
 import type { Balancer, BalancerOptions } from './control/balancer-contract.js';
 import { type CertificateReload, Certificates } from './control/certificates.js';
@@ -248,7 +248,7 @@ class RunningBalancer implements Balancer {
 
   async start(): Promise<void> {
     try {
-      warmUp();
+      atOnce(warmUpSteps());
       this.#registry.followHosts();
       this.#providers.stage(sourcesOf(this.config));
       await this.#sockets.prove();
@@ -291,7 +291,7 @@ class RunningBalancer implements Balancer {
         'bad_value',
         'a configuration without a route would answer everything with 404',
       );
-    warmUp();
+    await inSlices(warmUpSteps(), check);
     const left = await this.#takeOver(config, check).catch((error: unknown) => {
       this.#certificates.discard();
       this.#providers.discard();

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type { RE2JS } from 're2js';
 import { processorTime } from '../base/processor-time.js';
+import type { Steps } from '../base/slices.js';
 import { ValueError } from '../base/units.js';
 import { BudgetExhausted, WorkBudget } from '../base/work-budget.js';
 
@@ -46,7 +47,7 @@ interface Dfa {
 /** The current state, the class of the next character, and more. */
 type DfaStep = [from: { readonly next: readonly unknown[] | null }, by: number, ...unknown[]];
 
-/** Was any expression compiled that `warmUp` is for? */
+/** Was any expression compiled that `warmUpSteps` is for? */
 let isUsed = false;
 let isWarm = false;
 
@@ -85,7 +86,7 @@ export class LinearRegex {
     return this.#regex.test(text);
   }
 
-  /** For `warmUp`: what is found does not matter, nor whether the budget pays for it. */
+  /** For `warmUpSteps`: what is found does not matter, nor whether the budget pays for it. */
   tryOn(text: string, budget: WorkBudget): void {
     try {
       this.exec(text, budget);
@@ -188,10 +189,8 @@ const WARM_UP: readonly (readonly [source: string, text: string])[] = [
  * Makes V8 compile what matches expressions before a request needs it, if there are any: interpreted, the same steps take
  * 20 times as long, which the first requests after a start would pay. Nothing where that was done.
  */
-export function warmUp(): void {
+export function* warmUpSteps(): Steps<void> {
   if (!isUsed || isWarm) return;
-  isWarm = true;
-  const end = processorTime() + WARM_UP_MS;
   // Once with the automaton, once where a request may not build it: both kinds of search, and what builds.
   const searches = [new WorkBudget(WARM_UP_STEPS), new WorkBudget(WARM_UP_STEPS, 0)].flatMap((budget) =>
     WARM_UP.map(([source, text], index) => ({
@@ -200,10 +199,16 @@ export function warmUp(): void {
       budget,
     })),
   );
-  for (let round = 1; round < WARM_UP_ROUNDS && processorTime() < end; round++) {
+  // Between the steps the thread serves requests, whose time does not count.
+  let spentMs = 0;
+  for (let round = 1; round < WARM_UP_ROUNDS && spentMs < WARM_UP_MS; round++) {
     for (const { regex, text, budget } of searches) {
+      yield;
+      const began = processorTime();
       budget.renew();
       regex.tryOn(`${text.repeat(5 + (round % 50))}${round}!`, budget);
+      spentMs += processorTime() - began;
     }
   }
+  isWarm = true;
 }

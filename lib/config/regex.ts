@@ -2,7 +2,7 @@ import { ValueError } from '../base/units.js';
 import type { WorkBudget } from '../base/work-budget.js';
 import { LinearRegex } from './linear-regex.js';
 
-export { warmUp } from './linear-regex.js';
+export { warmUpSteps } from './linear-regex.js';
 
 import { type Bound, readRegex } from './regex-source.js';
 

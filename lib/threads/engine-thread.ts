@@ -3,7 +3,7 @@ import type { Address } from '../base/address.js';
 import { atOnce, inLaterSlices, inSlices, type Steps } from '../base/slices.js';
 import { type Clock, clockFrom, TimerWheel } from '../base/timer-wheel.js';
 import { everyRoute } from '../config/every-route.js';
-import { warmUp } from '../config/regex.js';
+import { warmUpSteps } from '../config/regex.js';
 import type { HealthTerms, ServerJudge } from '../control/health/server-health.js';
 import { type PreparedServers, RoutedServers } from '../control/routed-servers.js';
 import { SeveralAddresses } from '../control/several-addresses.js';
@@ -91,8 +91,8 @@ export class EngineThread {
   /** Builds everything, and then follows commands. */
   run(): void {
     const { configuration, changes, answers, hosts, thread } = this.#start;
-    warmUp();
     const { config, numbers, certificates } = atOnce(this.#whileBeating(receiveConfiguration(configuration)));
+    atOnce(this.#whileBeating(warmUpSteps()));
     this.#numbers.set(numbers);
     this.#hosts = new ToldHosts(this.#wheel, hosts);
     const [wheel, figures, sockets] = [this.#wheel, this.#figures, this.#sockets];
@@ -308,7 +308,7 @@ export class EngineThread {
       check();
       const parts: ConfigurationParts = await inSlices(receiveConfiguration(sent), check);
       this.#numbers.stage(parts.numbers);
-      warmUp();
+      await inSlices(warmUpSteps(), check);
       preparation.prepared = await inSlices(this.#routed.prepareSteps(parts.config), check);
       preparation.tables = await inSlices(this.#certificates.prepare(parts.certificates), check);
       this.#certificates.stage(preparation.tables);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { processorTime } from '../../lib/base/processor-time.js';
 import { BudgetExhausted, WorkBudget } from '../../lib/base/work-budget.js';
-import { LinearRegex } from '../../lib/config/linear-regex.js';
+import { LinearRegex, warmUpSteps } from '../../lib/config/linear-regex.js';
 import { Regex } from '../../lib/config/regex.js';
 import { readRegex } from '../../lib/config/regex-source.js';
 import { FUZZ_RUNS } from '../support/fuzz.js';
@@ -252,3 +252,24 @@ t.test('every match is replaced, groups and all, by either engine', async (t) =>
     t.equal(edited + text.slice(run), expected, `${source} by RE2`);
   }
 });
+
+t.test(
+  'what matches expressions is warmed up once, in short steps between which requests are served',
+  async (t) => {
+    const regex = new LinearRegex('a+', false);
+    t.equal(regex.test('aa', new WorkBudget()), true);
+    const warmUp = warmUpSteps();
+    const before = processorTime();
+    let longest = 0;
+    let steps = 0;
+    for (let began = processorTime(), step = warmUp.next(); step.done !== true; step = warmUp.next()) {
+      const now = processorTime();
+      longest = Math.max(longest, now - began);
+      began = now;
+      steps++;
+    }
+    t.ok(steps > 100, `${steps} steps in ${processorTime() - before} ms`);
+    t.ok(longest < 30, `the longest takes ${longest} ms of the processor`);
+    t.equal(warmUpSteps().next().done, true, 'once');
+  },
+);
