@@ -65,8 +65,8 @@ export const MOST_SHOWN = 20;
 const same = (text: string): string => text;
 const plain: Paint = { place: same, path: same, hint: same, gutter: same, mark: same };
 
-/** A frame wider than this is cut around its mark. */
-const FRAME_WIDTH = 100;
+/** A wider line is cut around its mark. With the line number before it, it fits a window of 80 columns. */
+const FRAME_WIDTH = 70;
 
 /** A fault with its position, as it is shown. */
 export function toProblem({ span, path, message, hint }: Fault, places: SourceTexts): Problem {

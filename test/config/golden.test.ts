@@ -14,6 +14,7 @@ t.test('a bad file is refused with every problem in it', async (t) => {
     const actual = result.ok
       ? 'accepted\n'
       : renderProblems(result.problems, { file: name, text, included: result.included });
+    t.not(actual, 'accepted\n', `${name} is refused`);
     t.equal(actual, expected(actual), name);
   }
 });
@@ -29,6 +30,7 @@ t.test('a good file compiles to what it means', async (t) => {
           result.warnings.map(toLine),
         )
       : renderProblems(result.problems, { file: name, text });
+    t.ok(result.ok, `${name} is accepted`);
     t.equal(actual, expected(actual), name);
   }
 });

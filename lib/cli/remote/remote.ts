@@ -267,7 +267,7 @@ class Conversation {
     const { stderr } = this.#context;
     const named = names.slice(0, MOST_NAMED).map(escapeForScreen);
     const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
-    const text = `no server takes new requests for ${named.join(', ')}${more} now: they get 503.`;
+    const text = `no server takes new requests for ${named.join(', ')}${more} now: they get 503, or wait if the route has hold.`;
     stderr.write(`${wrapWords(`${stderr.paint.yellow('warning:')} ${text}`, stderr.columns, 2)}\n`);
   }
 

@@ -166,7 +166,8 @@ t.test('a route without a server and the errors of servers stand out in the stat
 t.test('removing the last server of a route prints a warning', async (t) => {
   const { lb, subject } = await stage(t);
   subject.downSince = 1_700_000_000_000;
-  const stderr = 'warning: no server takes new requests for default now: they get 503.\n';
+  const stderr =
+    'warning: no server takes new requests for default now: they get 503, or wait if the route has hold.\n';
   subject.active = 0;
   for (const words of [
     'drain apple',
@@ -345,7 +346,16 @@ t.test('address and token are those of the settings file', async (t) => {
 t.test('an address without an answer, or with another program', async (t) => {
   const nobody = await run('status --admin 127.0.0.1:1');
   t.equal(nobody.code, 1);
-  t.match(unwrapped(nobody.stderr), /^lb: no answer at 127\.0\.0\.1:1\. .*--admin.*\n$/);
+  t.equal(
+    unwrapped(nobody.stderr),
+    'lb: no answer at 127.0.0.1:1. Is lb running, with --admin or admin: in its file?\n',
+  );
+  const folder = t.testdir({ 'lb.yaml': 'admin: 127.0.0.1:1\nservers: [127.0.0.1:2]\n' });
+  t.match(
+    unwrapped((await run(`status -c ${folder}/lb.yaml`)).stderr),
+    /^lb: no answer at 127\.0\.0\.1:1\. .* Another address is set with --admin\.\n$/,
+    'where the command line does not name it',
+  );
   const other = createServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');
   await new Promise((resolve) => other.once('listening', resolve));
   t.teardown(() => other.close());
