@@ -10,7 +10,7 @@ import type { SocketMode } from '../../lib/net/transport.js';
 import { RawClient } from './client.js';
 import { PATIENCE_MS, turns } from './loop-ticks.js';
 import { ManualClock } from './manual-clock.js';
-import { SWITCHED_WORKERS } from './thread-switch.js';
+import { SWITCHED_CLOCKS, SWITCHED_WORKERS } from './thread-switch.js';
 import { startStepped, ThreadedClock } from './threaded-clock.js';
 import { noteSwitched, switchedTerms } from './tls-switch.js';
 
@@ -231,7 +231,8 @@ export async function startBalancer(
   });
   const seen = new Seen();
   const tls = options.tls ?? (await switchedTerms());
-  const workers = options.workers ?? (tls === null ? SWITCHED_WORKERS : 1);
+  const canSwitch = tls === null && (options.manual !== true || SWITCHED_CLOCKS);
+  const workers = options.workers ?? (canSwitch ? SWITCHED_WORKERS : 1);
   const isStepped = workers > 1 && options.workers === undefined;
   const clock = isStepped ? new ThreadedClock(options.wall) : new ManualClock(options.wall);
   const time = options.manual === true ? clock : systemClock;

@@ -6,6 +6,12 @@ import { canSharePorts } from '../../lib/threads/worker-choice.js';
  */
 export const SWITCHED_WORKERS = Number(process.env.LB_TEST_WORKERS || 1);
 
+/**
+ * With LB_TEST_CLOCKS=threads too, balancers with a clock of the test have several threads, in all of which the clock is moved.
+ * Each thread begins with another server, so a test that is about the first server fails with it now and then.
+ */
+export const SWITCHED_CLOCKS = process.env.LB_TEST_CLOCKS === 'threads';
+
 /** For balancers that a test makes by `createBalancer`. */
 export const SWITCHED = { workers: SWITCHED_WORKERS } as const;
 
