@@ -111,7 +111,7 @@ t.test('a request queued at a server that is taken out moves on at once', async 
     else if (act === 'removal') balancer.removeServer('a');
     else await balancer.reload(createConfig({ ...BASE, servers: [{ name: 'c', address: b.address }] }));
     t.strictSame(await names(clients.slice(1)), ['200 b', '200 b'], act);
-    t.match(b.heads.toSorted(), [/^GET \//, /^POST \/upload/], 'and takes its body along');
+    t.match(b.heads, [/^GET \//, /^POST \/upload/], 'and takes its body along');
     const name = act === 'replacement' ? 'c' : 'b';
     t.match(await seen.request(), {
       server: name,

@@ -158,8 +158,7 @@ t.test('after the time a client gets 503, and a full line turns further requests
     { status: 503, reason: 'no_server' },
     { status: 503, reason: 'no_server' },
   ]);
-  // Without the attempts in between, which take several steps of the clock each.
-  t.ok((seen.requests[1]?.queueMs ?? 0) > 1000, 'the wait is told');
+  t.ok((seen.requests[1]?.queueMs ?? 0) > 3000, 'the wait is told');
   t.same(await holds(), { waiting: 0, held: 2, timedOut: 2, refused: 1 });
   await balancer.reload(createConfig({ listen: HERE, ...settings, hold: '9s', servers }));
   t.same(
