@@ -271,7 +271,7 @@ export type BalancerEvent =
   | { readonly what: 'listening'; readonly address: Address }
   /** A reload closed the listener. */
   | { readonly what: 'closed'; readonly address: Address }
-  /** One line that an operator should read; everything goes on. `limit`: what is of one kind is told at most once in so many ms. */
+  /** One line that an operator should read; everything goes on. `limit`: of one kind, at most one is reported in `everyMs`. */
   | {
       readonly what: 'warning';
       readonly message: string;

@@ -208,7 +208,7 @@ export interface Clock {
    * of the event loop, pending input is read before `tick` is called.
    */
   every(ms: number, tick: () => void): () => void;
-  /** Do the threads that serve clients have it too? The time of the machine is the same in all; another clock is not, by itself. */
+  /** Do the threads that serve clients see the same time? That of the machine is the same everywhere; a clock of a test is not by itself. */
   readonly isInAllThreads?: boolean;
 }
 

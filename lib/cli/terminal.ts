@@ -10,7 +10,7 @@ const BACKLOG_RESUMED = BACKLOG_LIMIT / 2;
 const FLUSH_DEADLINE = 1000;
 const FLUSH_LOOK = 10;
 
-/** Terminals of serial lines, and of programs that run others, have 0 columns and rows until somebody sets them. */
+/** A serial line, or a pseudo-terminal of another program, has 0 columns and rows until they are set: then it counts as this high. */
 const USUAL_ROWS = 24;
 
 /** Temporary errors: there may be room again later. */
@@ -67,12 +67,12 @@ export class Terminal {
     stream.on('drain', () => this.#onDrain());
   }
 
-  /** Columns of the window as it is now; Infinity without a window, or with one whose size nobody has set. */
+  /** Columns of the window as it is now; Infinity without a window, or where its size is unknown (0). */
   get columns(): number {
     return this.#stream.columns || Number.POSITIVE_INFINITY;
   }
 
-  /** The rows, likewise; of a window whose size nobody has set, as many as terminals had. */
+  /** Rows of the window as it is now; Infinity without a window, 24 where its size is unknown. */
   get rows(): number {
     const { rows = Number.POSITIVE_INFINITY } = this.#stream;
     return rows === 0 ? USUAL_ROWS : rows;

@@ -223,7 +223,7 @@ export interface Settings {
   readonly proxy_status?: boolean | string;
   /**
    * Whether the log, events, lb tail, traces and the list of errors have only the network of a client, the /24 of
-   * IPv4 and the /48 of IPv6, in place of its address. In header fields that the access log or -v shows, addresses of
+   * IPv4 and the /48 of IPv6, instead of its address. In header fields that the access log or -v shows, addresses of
    * clients are masked too. Servers, conditions, limits and bans use the whole address as before, and lb bans lists
    * it. Default: false.
    */
@@ -286,7 +286,7 @@ export interface Settings {
    */
   readonly retry?: RetrySettings | boolean;
   /**
-   * How long a request that finds no usable server waits for one to come back, in place of an answer 503 at once: a
+   * How long a request that finds no usable server waits for one to come back, instead of getting 503 at once: a
    * restart of the only server is then a delay. Requests wait in their order, and one whose client leaves is dropped.
    * Only a request of which nothing was processed waits: one that reached no server, or that may be sent twice (GET)
    * and of which the client has seen nothing. When a server is back the first request is tried, then more with each
@@ -338,7 +338,7 @@ export interface Settings {
    */
   readonly response_header_rules?: HeaderEditsSettings;
   /**
-   * Pages in place of the short texts with which lb answers errors itself, and, with servers: true, in place of the
+   * Pages instead of the short texts with which lb answers errors itself, and, with servers: true, instead of the
    * errors of servers. The first page whose status fits is taken, those of inner places before those of outer ones;
    * if pages of several types fit, the client's Accept decides, and the first of them where it says nothing. Without
    * a page for it, an error keeps its short text. Retry-After and other fields stay, and the response is never
@@ -347,7 +347,7 @@ export interface Settings {
   readonly error_pages?: readonly ErrorPageSettings[];
   /**
    * Tells browsers to use only https for this long (RFC 6797): every response to a request over https gets
-   * Strict-Transport-Security in place of the server's own. 0 makes browsers forget it. A map can extend it to all
+   * Strict-Transport-Security instead of the server's own. 0 makes browsers forget it. A map can extend it to all
    * names below the host.
    */
   readonly hsts?: HstsTermsSetting;
@@ -507,7 +507,7 @@ export interface TracingSettings {
   /** Time for one request to the collector. Default: "10s". */
   readonly timeout?: DurationSetting;
   /**
-   * A PEM file of the certificate authorities that the collector's certificate is verified with, in place of those of
+   * A PEM file of the certificate authorities that the collector's certificate is verified with, instead of those of
    * the system.
    */
   readonly ca?: FileNameSetting;
@@ -547,7 +547,7 @@ export interface MetricsSettings {
   /** Time for one request to the collector. Default: "10s". */
   readonly timeout?: DurationSetting;
   /**
-   * A PEM file of the certificate authorities that the collector's certificate is verified with, in place of those of
+   * A PEM file of the certificate authorities that the collector's certificate is verified with, instead of those of
    * the system.
    */
   readonly ca?: FileNameSetting;
@@ -562,7 +562,7 @@ export interface EventsSettings {
   /** Time for one request to the webhook. Failed requests are repeated at growing intervals. Default: "5s". */
   readonly timeout?: DurationSetting;
   /**
-   * A PEM file of the certificate authorities that the webhook's certificate is verified with, in place of those of
+   * A PEM file of the certificate authorities that the webhook's certificate is verified with, instead of those of
    * the system.
    */
   readonly ca?: FileNameSetting;
@@ -587,9 +587,9 @@ export interface SharedSettings {
    * starts while Redis cannot be reached, it cannot know how many there are. Default: 1.
    */
   readonly nodes?: number;
-  /** The password, in place of one in the URL. */
+  /** The password, instead of one in the URL. */
   readonly password?: string;
-  /** The user, in place of one in the URL. */
+  /** The user, instead of one in the URL. */
   readonly user?: string;
   /**
    * redis has the addresses of sentinels, and this is what they call the group of servers: the one that is primary is
@@ -599,7 +599,7 @@ export interface SharedSettings {
   /** redis has the addresses of some nodes of a cluster; lb learns the others from them. Default: false. */
   readonly cluster?: boolean;
   /**
-   * A PEM file of the certificate authorities that Redis' certificate is verified with, in place of those of the
+   * A PEM file of the certificate authorities that Redis' certificate is verified with, instead of those of the
    * system.
    */
   readonly ca?: FileNameSetting;
@@ -777,8 +777,8 @@ export interface AcmeSettings {
   /** The binding to an account that exists outside of ACME, for authorities that ask for one. */
   readonly external_account?: ExternalAccountSettings;
   /**
-   * A PEM file of the certificate authorities that the directory's own certificate is verified with, in place of
-   * those of the system.
+   * A PEM file of the certificate authorities that the directory's own certificate is verified with, instead of those
+   * of the system.
    */
   readonly ca?: FileNameSetting;
 }
@@ -801,8 +801,8 @@ export interface ServerTlsSettings {
    */
   readonly server_name?: string;
   /**
-   * A PEM file of the certificate authorities that the server's certificate is verified with, in place of those of
-   * the system.
+   * A PEM file of the certificate authorities that the server's certificate is verified with, instead of those of the
+   * system.
    */
   readonly ca?: FileNameSetting;
   /** A PEM file with the certificate that is shown to the server when it asks for one. */
@@ -833,7 +833,7 @@ export interface DockerSettings {
    */
   readonly socket?: DockerSocketSetting;
   /**
-   * The certificates for an engine at tcp://. ca: the authorities that its certificate is verified with, in place of
+   * The certificates for an engine at tcp://. ca: the authorities that its certificate is verified with, instead of
    * those of the system. cert and key: the certificate that it asks for.
    */
   readonly tls?: DockerTlsSettings;
@@ -863,7 +863,7 @@ export interface DockerSourceSettings {
    */
   readonly socket?: DockerSocketSetting;
   /**
-   * The certificates for an engine at tcp://. ca: the authorities that its certificate is verified with, in place of
+   * The certificates for an engine at tcp://. ca: the authorities that its certificate is verified with, instead of
    * those of the system. cert and key: the certificate that it asks for.
    */
   readonly tls?: DockerTlsSettings;
@@ -901,7 +901,7 @@ export interface HttpSourceSettings {
   /** The URL that is asked. */
   readonly url: string;
   /**
-   * A PEM file of the certificate authorities that the certificate of the URL is verified with, in place of those of
+   * A PEM file of the certificate authorities that the certificate of the URL is verified with, instead of those of
    * the system.
    */
   readonly ca?: FileNameSetting;
@@ -984,14 +984,14 @@ export interface ServerSettings {
    */
   readonly max_connections?: number;
   /**
-   * A host name with a port, in place of an address: every address that the name has is a server of its own, with its
+   * A host name with a port, instead of an address: every address that the name has is a server of its own, with its
    * own health, connections and share. The name is resolved again when its TTL has expired (dns.min_ttl,
    * dns.max_ttl). With https:// in front, connections are encrypted. The other keys of this entry apply to every
    * server that comes from it; TLS and preserve_host: false use the name.
    */
   readonly dns?: string;
   /**
-   * A name with SRV records, in place of an address: each target is a server, or several if it has several addresses,
+   * A name with SRV records, instead of an address: each target is a server, or several if it has several addresses,
    * with the port and weight of its record. The lowest priority is used first, all others are backup. The other keys
    * of this entry apply to every server that comes from it.
    */
@@ -1002,27 +1002,27 @@ export interface ServerSettings {
    */
   readonly family?: 'ipv4' | 'ipv6' | 'both';
   /**
-   * Files with a list of servers, in place of an address, in the format of Prometheus' file_sd: JSON, or YAML in
-   * files that end in .yml or .yaml. The last part of the path may have * and ?. The files are watched; one that
-   * cannot be read, or is not complete, leaves its servers as they were. The other keys of this entry apply to every
-   * server that comes from it.
+   * Files with a list of servers, instead of an address, in the format of Prometheus' file_sd: JSON, or YAML in files
+   * that end in .yml or .yaml. The last part of the path may have * and ?. The files are watched; one that cannot be
+   * read, or is not complete, leaves its servers as they were. The other keys of this entry apply to every server
+   * that comes from it.
    */
   readonly file?: string;
   /**
-   * A URL, in place of an address, that answers with a list of servers in the format of Prometheus' http_sd: 200 with
+   * A URL, instead of an address, that answers with a list of servers in the format of Prometheus' http_sd: 200 with
    * Content-Type: application/json. ETag and Last-Modified are used. Redirects are refused. While it cannot be asked,
    * the servers stay as they were. The other keys of this entry apply to every server that comes from it.
    */
   readonly http?: HttpSourceSetting;
   /**
-   * A Service of Kubernetes, in place of an address: each of its endpoints is a server that has the name of its pod.
+   * A Service of Kubernetes, instead of an address: each of its endpoints is a server that has the name of its pod.
    * Its EndpointSlices are listed and watched. Endpoints that are ready get requests. One that is terminating gets no
    * new ones and finishes those it has; only while none is ready, those that are terminating and still serve get new
    * ones. The other keys of this entry apply to every server that comes from it.
    */
   readonly kubernetes?: KubernetesSourceSetting;
   /**
-   * Containers that have a label, in place of an address. Those that run, and are healthy where they say so, are
+   * Containers that have a label, instead of an address. Those that run, and are healthy where they say so, are
    * servers; one that is told to stop gets no new request from then on. The engine is asked by GET only. The other
    * keys of this entry apply to every server that comes from it; labels of a container (lb.port, lb.weight,
    * lb.network and others) apply to that one.
@@ -1371,7 +1371,7 @@ export interface HostSettings {
    */
   readonly response_header_rules?: HeaderEditsSettings;
   /**
-   * Pages in place of the short texts with which lb answers errors itself, and, with servers: true, in place of the
+   * Pages instead of the short texts with which lb answers errors itself, and, with servers: true, instead of the
    * errors of servers. The first page whose status fits is taken, those of inner places before those of outer ones;
    * if pages of several types fit, the client's Accept decides, and the first of them where it says nothing. Without
    * a page for it, an error keeps its short text. Retry-After and other fields stay, and the response is never
@@ -1380,7 +1380,7 @@ export interface HostSettings {
   readonly error_pages?: readonly ErrorPageSettings[];
   /**
    * Tells browsers to use only https for this long (RFC 6797): every response to a request over https gets
-   * Strict-Transport-Security in place of the server's own. 0 makes browsers forget it. A map can extend it to all
+   * Strict-Transport-Security instead of the server's own. 0 makes browsers forget it. A map can extend it to all
    * names below the host.
    */
   readonly hsts?: HstsTermsSetting;
@@ -1433,7 +1433,7 @@ export interface HostSettings {
    */
   readonly retry?: RetrySettings | boolean;
   /**
-   * How long a request that finds no usable server waits for one to come back, in place of an answer 503 at once: a
+   * How long a request that finds no usable server waits for one to come back, instead of getting 503 at once: a
    * restart of the only server is then a delay. Requests wait in their order, and one whose client leaves is dropped.
    * Only a request of which nothing was processed waits: one that reached no server, or that may be sent twice (GET)
    * and of which the client has seen nothing. When a server is back the first request is tried, then more with each
@@ -1488,7 +1488,7 @@ export interface PathSettings {
    */
   readonly response_header_rules?: HeaderEditsSettings;
   /**
-   * Pages in place of the short texts with which lb answers errors itself, and, with servers: true, in place of the
+   * Pages instead of the short texts with which lb answers errors itself, and, with servers: true, instead of the
    * errors of servers. The first page whose status fits is taken, those of inner places before those of outer ones;
    * if pages of several types fit, the client's Accept decides, and the first of them where it says nothing. Without
    * a page for it, an error keeps its short text. Retry-After and other fields stay, and the response is never
@@ -1544,7 +1544,7 @@ export interface PathSettings {
    */
   readonly retry?: RetrySettings | boolean;
   /**
-   * How long a request that finds no usable server waits for one to come back, in place of an answer 503 at once: a
+   * How long a request that finds no usable server waits for one to come back, instead of getting 503 at once: a
    * restart of the only server is then a delay. Requests wait in their order, and one whose client leaves is dropped.
    * Only a request of which nothing was processed waits: one that reached no server, or that may be sent twice (GET)
    * and of which the client has seen nothing. When a server is back the first request is tried, then more with each
@@ -1581,7 +1581,7 @@ export interface RouteSettings {
    */
   readonly response_header_rules?: HeaderEditsSettings;
   /**
-   * Pages in place of the short texts with which lb answers errors itself, and, with servers: true, in place of the
+   * Pages instead of the short texts with which lb answers errors itself, and, with servers: true, instead of the
    * errors of servers. The first page whose status fits is taken, those of inner places before those of outer ones;
    * if pages of several types fit, the client's Accept decides, and the first of them where it says nothing. Without
    * a page for it, an error keeps its short text. Retry-After and other fields stay, and the response is never
@@ -1637,7 +1637,7 @@ export interface RouteSettings {
    */
   readonly retry?: RetrySettings | boolean;
   /**
-   * How long a request that finds no usable server waits for one to come back, in place of an answer 503 at once: a
+   * How long a request that finds no usable server waits for one to come back, instead of getting 503 at once: a
    * restart of the only server is then a delay. Requests wait in their order, and one whose client leaves is dropped.
    * Only a request of which nothing was processed waits: one that reached no server, or that may be sent twice (GET)
    * and of which the client has seen nothing. When a server is back the first request is tried, then more with each

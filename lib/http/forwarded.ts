@@ -183,10 +183,10 @@ export function clientAddress(peer: IpAddress, head: MessageHead, trusted: Addre
 
 const UNKNOWN_SOURCE: EndsSource = { ends: NO_ENDS };
 
-/** The lines of the connection before this one: most connect to the same port. */
+/** What `transportLines` returned last: most connections are to the same port. */
 const lastLines = { scheme: '', port: -1, text: '' };
 
-/** Scheme and port of the client's connection. One text for many connections, each of which keeps it while it is open. */
+/** Scheme and port of the client's connection. Connections share one text, because each keeps its lines while it is open. */
 function transportLines({ scheme, port }: TransportInfo): string {
   if (lastLines.scheme === scheme && lastLines.port === port) return lastLines.text;
   const portLine = port === 0 ? '' : `X-Forwarded-Port: ${port}\r\n`;
@@ -217,6 +217,7 @@ export class ForwardedClient implements EndsSource {
   /** Where it connected. */
   readonly listener: ListenerState;
 
+  /** `peer`: the parsed `address`, where the caller has it already. */
   constructor(
     address: string,
     trusted: boolean,

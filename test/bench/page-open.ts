@@ -91,7 +91,7 @@ async function main(): Promise<void> {
   await run();
   for (let round = 0; round < rounds; round++) {
     const close = round % 2 === 1 ? openPage(site.url) : null;
-    // The thread that looks starts, and has the whole page: what follows are updates.
+    // By then the page has been loaded as a whole: what is measured are its updates.
     await pause(OPENING_MS);
     const before = processorTime();
     const took = await run();

@@ -74,8 +74,8 @@ export async function workTrial(
 }
 
 /**
- * Compares the memory of a warm peer with many clients that have come to stay, and with as many more. The first ones also fill
- * memory that the peer had taken for its start, up to 15 MiB of Node's: without them a peer that starts with less looks worse.
+ * The resident memory of an idle connection: that of a peer with twice as many, less that with the first ones. The first ones fill
+ * memory that was left free after the start, up to 15 MiB of Node's: measured alone they would say more about the start.
  */
 export async function idleTrial(load: IdleLoad, peer: RunningPeer): Promise<Sample> {
   const sockets = await openIdle(load, peer);

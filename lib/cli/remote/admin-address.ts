@@ -13,8 +13,8 @@ export interface AdminAddress {
   readonly token: string | null;
   /** null: it speaks plain HTTP. */
   readonly trust: AdminTrust | null;
-  /** The command line names it. */
-  readonly isAsked: boolean;
+  /** Was it given by --admin? */
+  readonly isFromOption: boolean;
 }
 
 /**
@@ -41,7 +41,7 @@ export function findPlace(
     address: reachable(address),
     token: token === '' ? (settings?.token ?? null) : token,
     trust: isEncrypted ? trustIn(tls, env) : null,
-    isAsked: asked !== null,
+    isFromOption: asked !== null,
   };
 }
 

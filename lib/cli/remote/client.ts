@@ -250,7 +250,7 @@ export class AdminClient {
     }
     if (code !== 'ECONNREFUSED' && code !== 'ENOENT')
       return new AdminError('unreachable', `${where} cannot be asked: ${message}.`);
-    const another = this.#place.isAsked ? '' : ' Another address is set with --admin.';
+    const another = this.#place.isFromOption ? '' : ' Another address is set with --admin.';
     const hint = `Is lb running, with --admin or admin: in its file?${another}`;
     return new AdminError('unreachable', `no answer at ${where}. ${hint}`);
   }

@@ -40,9 +40,10 @@ const METHODS: ReadonlySet<string> = new Set([
 /** Values of a query that the conventions keep out of spans, besides what logs mask. */
 const SIGNED = /([?&](?:AWSAccessKeyId|Signature|sig|X-Goog-Signature)=)[^&#]*/g;
 
-// A span is written in parts. Its head has the ids and times in fixed places, then what many spans have alike: its bytes are
-// kept and used again, and so are those of the client. Targets differ from one span to the next, and what follows them is one
-// constant for most. Members of an object and attributes have no order.
+// The span of a request is written as requestHead, clientText, pathText, beforeId, the id in quotes and requestRest, that of an
+// attempt as attemptHead, targetText and attemptRest. A head has the ids and times in fixed places, then what many spans have
+// alike: its bytes are kept and used again, as are those of the client. What follows a target is one constant for most spans.
+// Members of an object and attributes have no order.
 
 /** Places in a head, each of as many bytes as the value has. */
 export const TRACE_ID_AT = '{"traceId":"'.length;
@@ -90,7 +91,7 @@ export function clientText({ address, userAgent, hasTarget }: ClientKind): strin
 
 /** Follows `clientText`: the path. */
 export function pathText(target: string): string {
-  if (target.startsWith('/') && !target.includes('?')) return shownText(target);
+  if (target.startsWith('/') && !target.includes('?')) return targetText(target);
   const start = pathStart(target);
   return target === '' ? '' : inQuotes(target.slice(start, queryStart(target, start)) || '/');
 }
@@ -101,12 +102,7 @@ export function beforeId({ target, requestId }: RequestRecord): Uint8Array {
   return target === '' ? ID_OPENING : TEXT_END_ID_OPENING;
 }
 
-/** Follows `beforeId`: the id of the request, which may be one that a client has chosen. */
-export function idText(requestId: string): string {
-  return inQuotes(requestId);
-}
-
-/** Follows `idText`, to the end of the span. */
+/** Follows the id of the request, to the end of the span. */
 export function requestRest(record: RequestRecord, trace: TraceRecord): Uint8Array {
   const { target, reason, detail, requestId, queueMs, connectMs } = record;
   const failed = isError(record);
@@ -174,11 +170,6 @@ export function attemptHead(kind: AttemptKind): string {
   return `${text},{"key":"url.full","value":{"stringValue":${origin.slice(0, -1)}`;
 }
 
-/** Follows `attemptHead`: the target that was sent, credentials masked. */
-export function targetText(target: string): string {
-  return shownText(target);
-}
-
 /** Follows `targetText`, to the end of the span. `resend`: the number of the attempt, from 0. */
 export function attemptRest(
   { target }: TracedAttempt,
@@ -226,15 +217,16 @@ function shown(text: string): string {
 /** A target is in the spans of the request and of its attempts. */
 const lastTarget = { target: '', text: '' };
 
-/** A target inside quotes, credentials masked. */
-function shownText(target: string): string {
+/** A target inside quotes, credentials masked. In the span of an attempt it follows `attemptHead`. */
+export function targetText(target: string): string {
   if (lastTarget.target === target) return lastTarget.text;
   lastTarget.target = target;
   lastTarget.text = inQuotes(target.includes('?') ? shown(target) : target);
   return lastTarget.text;
 }
 
-function inQuotes(text: string): string {
+/** A text inside quotes; in the span of a request its id, which a client may have chosen, follows `beforeId`. */
+export function inQuotes(text: string): string {
   return UNSAFE_IN_JSON.test(text) ? jsonString(text).slice(1, -1) : text;
 }
 
@@ -269,5 +261,5 @@ function milliseconds(key: string, value: number): string {
 
 /** `text` is ASCII. */
 function bytesOf(text: string): Uint8Array {
-  return new Uint8Array(Buffer.from(text, 'latin1'));
+  return Buffer.from(text, 'latin1');
 }

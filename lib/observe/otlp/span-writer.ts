@@ -13,7 +13,7 @@ import {
   attemptRest,
   beforeId,
   END_AT,
-  idText,
+  inQuotes,
   PARENT_ID_AT,
   pathText,
   requestRest,
@@ -66,7 +66,7 @@ export class SpanWriter implements Observer {
     const client = this.#heads.ofClient(record);
     const path = pathText(record.target);
     const before = beforeId(record);
-    const id = idText(record.requestId);
+    const id = inQuotes(record.requestId);
     const rest = requestRest(record, trace);
     const at = this.#begin(head, client.length + path.length + before.length + id.length + rest.length);
     this.#append(client);
