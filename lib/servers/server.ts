@@ -6,6 +6,7 @@ import type { Availability } from '../base/observer.js';
 import { inLaterSlices, type Steps } from '../base/slices.js';
 import { Deadline, type TimerWheel } from '../base/timer-wheel.js';
 import { ACTIVE, DOWN, EJECTED, HALF_OPEN, type ServerRow } from '../shared/server-row.js';
+import type { SuccessCounts } from '../shared/success-counts.js';
 import type { AttemptOutcome, PoolLimits } from './contracts.js';
 import type { EngineServer, Obstacle, ServerUpdate, ServerWatcher } from './engine-contract.js';
 import { CAREFUL_MS, HalfOpen } from './half-open.js';
@@ -78,8 +79,10 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
   #removed = false;
   #weight: number;
   #backup: boolean;
-  /** When the last answer to a request came, by the timer wheel. */
-  answeredAt = Number.NEGATIVE_INFINITY;
+  #answeredAt = Number.NEGATIVE_INFINITY;
+  /** Where all threads note their answers, under this number; null: there is one thread. */
+  #answers: SuccessCounts | null = null;
+  #number = 0;
 
   /** `log` is the same for all servers that may be in one group. */
   constructor(
@@ -361,7 +364,8 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
   /** On the request path: the first byte of an answer came `ms` after the request was sent. */
   noteResponse(ms: number): void {
     const { now } = this.#wheel;
-    this.answeredAt = now;
+    this.#answeredAt = now;
+    if (this.#answers !== null) this.#answers.noteAnswer(this.#number, now);
     if (this.estimatesLatency) this.latency.note(ms, now);
     this.responseTimes.observe(ms);
   }
@@ -369,6 +373,17 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
   /** On the request path: the server answered with 5xx, or an attempt failed. */
   noteError(): void {
     for (const watcher of this.#watchers) watcher.onError?.(this);
+  }
+
+  /** When the last answer to a request came, in whatever thread, by the timer wheel. */
+  get answeredAt(): number {
+    return this.#answers === null ? this.#answeredAt : this.#answers.answeredAt(this.#number);
+  }
+
+  /** From now on answers are noted for all threads. `number`: that of the server, the same in all. */
+  shareAnswers(answers: SuccessCounts, number: number): void {
+    this.#answers = answers;
+    this.#number = number;
   }
 
   /** Has another server of one of its groups answered a request since `since`, by the timer wheel? */

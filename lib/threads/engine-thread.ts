@@ -167,6 +167,7 @@ export class EngineThread {
 
   #judgeOf(server: Server, terms: HealthTerms, number: number): ServerJudge {
     this.#health.add(server, number);
+    server.shareAnswers(this.#memory.successes, number);
     this.#figures.watchServer(server, number);
     return this.#reporter.judgeOf(server, terms, number, () => {
       this.#health.remove(number);

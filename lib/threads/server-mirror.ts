@@ -35,6 +35,7 @@ export class ServerMirrors {
 
   /** From now on engines get the health of `server`, which `judge` decides. */
   watch(server: Server, number: number, judge: ServerJudge, onStop: () => void): ServerJudge {
+    server.shareAnswers(this.#successes, number);
     const seen = Array.from({ length: this.#successes.threads }, (_, one) => this.#successes.of(one, number));
     const mirror = new ServerMirror(server, number, judge, seen, this.#tell, () => {
       this.#mirrors.delete(number);

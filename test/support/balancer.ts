@@ -233,7 +233,7 @@ export async function startBalancer(
   const tls = options.tls ?? (await switchedTerms());
   const canSwitch = tls === null && (options.manual !== true || SWITCHED_CLOCKS);
   const workers = options.workers ?? (canSwitch ? SWITCHED_WORKERS : 1);
-  const isStepped = workers > 1 && options.workers === undefined;
+  const isStepped = workers > 1 && (options.workers === undefined || options.manual === true);
   const clock = isStepped ? new ThreadedClock(options.wall) : new ManualClock(options.wall);
   const time = options.manual === true ? clock : systemClock;
   const balancer = createBalancer(config, seen, {

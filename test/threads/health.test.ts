@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
-import { startBalancer } from '../support/balancer.js';
-import { until } from '../support/loop-ticks.js';
+import { type Started, startBalancer } from '../support/balancer.js';
+import { turns, until } from '../support/loop-ticks.js';
 import { ask, namedOrigins } from '../support/named-origins.js';
 import { origin, readRequest } from '../support/origin.js';
 import { THREADS } from '../support/thread-switch.js';
@@ -110,3 +110,82 @@ t.test('errors are not in a row when other threads have successes between them',
   await started.balancer.settled();
   t.same(started.seen.stateChanges, []);
 });
+
+/** Answers nothing for the path of a poll, and answers other requests and checks unless it `hangs`. */
+async function polled(t: Parameters<typeof origin>[0], hangs = false) {
+  const state = { unanswered: 0, answered: 0, address: '' };
+  const server = await origin(t, async (connection) => {
+    for (;;) {
+      const { head } = await readRequest(connection);
+      const isCheck = head.startsWith('GET /check ');
+      if (head.startsWith('GET /poll ') || (hangs && !isCheck)) {
+        state.unanswered++;
+        return connection.hang().then(() => connection.end());
+      }
+      if (!isCheck) state.answered++;
+      await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    }
+  });
+  state.address = server.address;
+  return state;
+}
+
+/** Sends requests for `path`, each on a connection of its own, until `condition` holds. */
+async function sendUntil({ connect }: Started, path: string, condition: () => boolean): Promise<void> {
+  for (let sent = 0; !condition(); sent++) {
+    if (sent === 200) throw new Error(`not after 200 requests: ${condition}`);
+    (await connect()).send(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    await turns();
+  }
+}
+
+t.test(
+  'a request without an answer does not eject a server that answered another one, of whatever thread',
+  THREADS,
+  async (t) => {
+    const servers = [await polled(t), await polled(t)] as const;
+    const settings = {
+      servers: servers.map(({ address }) => address),
+      passive_health: { consecutive_failures: 1, failure_share: '10%', minimum_requests: 1 },
+      timeouts: { response_header: '10s' },
+    };
+    const started = await startBalancer(t, settings, { workers: 3, manual: true });
+    await sendUntil(started, '/poll', () => servers.every(({ unanswered }) => unanswered > 0));
+    started.clock.advance(5000);
+    await sendUntil(started, '/', () => servers.every(({ answered }) => answered > 0));
+    started.clock.advance(5200);
+    const polls = servers[0].unanswered + servers[1].unanswered;
+    await started.seen.when(
+      ({ requests }) => requests.filter(({ status }) => status === 504).length === polls,
+    );
+    await turns();
+    t.same(started.seen.stateChanges, []);
+  },
+);
+
+t.test(
+  'a server that answers only its checks is ejected while another one answers requests of any thread',
+  THREADS,
+  async (t) => {
+    const [hung, other] = [await polled(t, true), await polled(t)] as const;
+    const settings = {
+      servers: [hung.address, other.address],
+      health_check: { path: '/check', interval: '1s' },
+      passive_health: { consecutive_failures: 1 },
+      timeouts: { response_header: '10s' },
+      retry: false,
+    };
+    const started = await startBalancer(t, settings as never, { workers: 3, manual: true });
+    const { clock, seen } = started;
+    await sendUntil(started, '/', () => hung.unanswered > 0);
+    const checked = seen.checks.length;
+    clock.advance(2000);
+    await seen.when(({ checks }) => checks.length >= checked + 2);
+    const answered = other.answered;
+    await sendUntil(started, '/', () => other.answered > answered);
+    clock.advance(8200);
+    await seen.when(({ requests }) => requests.some(({ status }) => status === 504));
+    await until(() => seen.stateChanges.length > 0);
+    t.match(seen.stateChanges[0], /^ejected \S+ 30000 1 failures in a row: no answer in time$/);
+  },
+);
