@@ -185,3 +185,19 @@ export function equalsWord(text: string, start: number, end: number, word: strin
   }
   return true;
 }
+
+/**
+ * Without SP and HTAB around it. `trim` would also remove 0xA0, with which many characters of UTF-8 end, and a regular
+ * expression would take quadratic time for a long run of blanks inside.
+ */
+export function trimSpace(bytes: string): string {
+  let start = 0;
+  let end = bytes.length;
+  while (start < end && isSpace(bytes.charCodeAt(start))) start++;
+  while (end > start && isSpace(bytes.charCodeAt(end - 1))) end--;
+  return bytes.slice(start, end);
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}

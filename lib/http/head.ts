@@ -1,4 +1,4 @@
-import { equalsWord, FIELD, type FieldId, fieldId } from './fields.js';
+import { equalsWord, FIELD, type FieldId, fieldId, trimSpace } from './fields.js';
 
 const SPACE = 0x20;
 const TAB = 0x09;
@@ -345,7 +345,7 @@ function protocolsOf(head: MessageHead): string[] {
   for (let i = 0; i < head.fieldCount; i++) {
     if (head.ids[i] !== FIELD.upgrade) continue;
     for (const part of head.valueAt(i).split(',')) {
-      const protocol = part.replace(/^[ \t]+|[ \t]+$/g, '');
+      const protocol = trimSpace(part);
       if (protocol !== '') protocols.push(protocol);
     }
   }

@@ -6,7 +6,7 @@ import {
 } from '../base/transport-info.js';
 import { WorkBudget } from '../base/work-budget.js';
 import { certificateFields, tellsCertificate } from './client-certificate.js';
-import { equalsWord, FIELD, readsAs } from './fields.js';
+import { equalsWord, FIELD, readsAs, trimSpace } from './fields.js';
 import { toldScheme } from './forwarded.js';
 import type { RequestHead } from './head.js';
 import { normalisePath } from './path.js';
@@ -301,19 +301,6 @@ function readCookies(fields: readonly string[]): readonly string[] {
     }
   }
   return cookies;
-}
-
-/** Without SP and HTAB around it; `trim` would also remove 0xA0, with which many characters of UTF-8 end. */
-export function trimSpace(bytes: string): string {
-  let start = 0;
-  let end = bytes.length;
-  while (start < end && isSpace(bytes.charCodeAt(start))) start++;
-  while (end > start && isSpace(bytes.charCodeAt(end - 1))) end--;
-  return bytes.slice(start, end);
-}
-
-function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x09;
 }
 
 function valuesOf(pairs: readonly string[], name: string): readonly string[] {

@@ -1,4 +1,4 @@
-import { FIELD } from './fields.js';
+import { FIELD, trimSpace } from './fields.js';
 import type { MessageHead } from './head.js';
 
 /** The span that a request comes from (W3C Trace Context, 3.2). */
@@ -72,7 +72,7 @@ function isMember(member: string): boolean {
 
 /** The oldest members are last (3.3.1.1). */
 function shortened(members: readonly string[]): string {
-  const kept = members.map((member) => member.replace(/^[\t ]+|[\t ]+$/g, ''));
+  const kept = members.map((member) => trimSpace(member));
   while (kept.join(',').length > MOST_CHARACTERS) {
     const long = kept.findLastIndex(({ length }) => length > LONG);
     kept.splice(long === -1 ? kept.length - 1 : long, 1);

@@ -1,5 +1,5 @@
 import type { CookieRule } from '../config/types.js';
-import { trimSpace } from '../http/request-view.js';
+import { trimSpace } from '../http/fields.js';
 import type { RuleContext } from './context.js';
 import { Text } from './text.js';
 
