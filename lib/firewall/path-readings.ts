@@ -9,11 +9,18 @@ import { decodeTriplets, readUtf8 } from '../http/percent.js';
  * - a decoded text is decoded once more: `/%2561` (gateways in front of gateways);
  * - a `%00`, `%3F` or `%23` hidden in that ends the path;
  * - dots, spaces and control characters at the end of a segment are dropped: `/a.`, `/a%20`, `/a%09` (Windows);
+ * - the bytes 0x85 and 0xA0, blanks in Latin-1, are dropped at the end (Express, Python's `http.server`), and others that are no
+ * UTF-8 (decoders that ignore errors);
  * - `..` goes up late or never: `/a/../b` is routed below `/a` (many routers of frameworks).
  */
 
 /** Characters of a decoded path that may give it another reading. */
-const UNUSUAL = /[;\\%?#]|[.\x00-\x20\x7f](?:\/|$)/;
+const UNUSUAL = /[;\\%?#]|[.\x00-\x20\x7f](?:\/|$)|[\x85\xa0\ufffd]$/;
+/** Blanks of Latin-1 beyond ASCII, as UTF-8 or not. */
+const NEXT_LINE = 0x85;
+const NO_BREAK_SPACE = 0xa0;
+/** What stands for a byte that is no UTF-8. */
+const REPLACEMENT = 0xfffd;
 const PARAMETERS = /;[^/]*/g;
 /** Nothing after these belongs to the path. */
 const END = /[\0?#]/;
@@ -41,8 +48,19 @@ export function otherReadings(path: string, rawPath: string): readonly string[] 
       readings.add(join(slashed, false));
     }
   }
+  for (const reading of [path, ...readings]) readings.add(withoutOddEnd(reading));
   readings.delete(path);
   return [...readings];
+}
+
+/** Without blanks of Latin-1 at the end, and what is no UTF-8. */
+function withoutOddEnd(path: string): string {
+  let end = path.length;
+  for (; end > 0; end--) {
+    const code = path.charCodeAt(end - 1);
+    if (code !== NEXT_LINE && code !== NO_BREAK_SPACE && code !== REPLACEMENT) break;
+  }
+  return path.slice(0, end);
 }
 
 /** Decoded until nothing is left to decode, and cut where a path ends. Bytes, not yet read as UTF-8. */

@@ -91,6 +91,15 @@ t.test('a rejected path is refused in every spelling', async (t) => {
     ['/messages%7f', 403],
     ['/messages%20.', 403],
     ['/public/..%20/messages', 403],
+    // Blanks of Latin-1, which fall off at the end of the target, and bytes that are no UTF-8.
+    ['/messages\xa0', 403],
+    ['/messages\x85\x85', 403],
+    ['/messages/\xa0', 403],
+    ['/messages\xa0?x', 403],
+    ['/messages%a0', 403],
+    ['/messages%c2%a0', 403],
+    ['/messages\xff', 403],
+    ['/%256dessages\xa0', 403],
     // Parameters.
     ['/messages;', 403],
     ['/messages;x', 403],
@@ -229,7 +238,11 @@ t.test('a guard refuses an invalid path by itself', async (t) => {
 });
 
 t.test('usual paths have no other reading', async (t) => {
-  for (const target of ['/', '/a/b.html', '/a/', '/caf%c3%a9/my%20file', '/v1/users/1:activate', '/a,b']) {
+  for (const target of [
+    ...['/', '/a/b.html', '/a/', '/caf%c3%a9/my%20file', '/v1/users/1:activate', '/a,b'],
+    // Their last bytes are 0xA0 and 0x85.
+    ...['/voil%c3%a0', '/voil\xc3\xa0', '/%c3%85', '/%c3%a0/'],
+  ]) {
     const { path, rawPath } = viewOf(target);
     t.same(otherReadings(path, rawPath), [], target);
   }
@@ -237,10 +250,10 @@ t.test('usual paths have no other reading', async (t) => {
 
 t.test('a segment full of what falls off takes no longer than another', async (t) => {
   const started = process.cpuUsage();
-  for (const filler of ['.', ';', '%20', '%5c', '%2525', '%20.']) {
+  for (const filler of ['.', ';', '%20', '%5c', '%2525', '%20.', '\xa0']) {
     outcomeOf(`/${filler.repeat(Math.floor(8000 / filler.length))}x`, '/messages');
   }
-  t.ok(process.cpuUsage(started).user < 500_000, 'µs for six paths of 8,000 characters');
+  t.ok(process.cpuUsage(started).user < 500_000, 'µs for seven paths of 8,000 characters');
 });
 
 t.test('whatever is done to the letters and slashes of a rejected path, it is refused', async () => {
@@ -249,7 +262,7 @@ t.test('whatever is done to the letters and slashes of a rejected path, it is re
     return fc.constantFrom(character, `%${hex}`, `%${hex.toUpperCase()}`, `%25${hex}`);
   };
   const slash = fc.constantFrom('/', '//', '/./', '/%2e/', '/x/../', '/;x/', '/x/..;/', '%5c');
-  const end = fc.constantFrom('', '/', '/1', ';x', '.', '%20', '%5c', '/.', '%09/1', '/1/..', '?x');
+  const end = fc.constantFrom('', '/', '/1', ';x', '.', '%20', '%5c', '/.', '%09/1', '/1/..', '?x', '\xa0');
   const segment = fc.tuple(...[...'admin'].map(letter)).map((letters) => letters.join(''));
   fc.assert(
     fc.property(slash, segment, slash, segment, end, (first, one, second, two, last) => {
