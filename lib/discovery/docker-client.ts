@@ -3,6 +3,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { refuseUpgrade } from '../base/refuse-upgrade.js';
+import { requestErrorReason } from '../base/request-error.js';
 import { systemAuthorities } from '../base/system-authorities.js';
 import { Deadline, type TimerWheel } from '../base/timer-wheel.js';
 import { formatDuration, formatSize } from '../base/units.js';
@@ -196,8 +197,6 @@ const ADVICE: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** One line that says what to do; of TLS what is wrong with the certificate. */
-function reasonOf({ errno, code = '', message }: NodeJS.ErrnoException): string {
-  const advice = ADVICE.get(code);
-  if (advice !== undefined) return advice;
-  return errno === undefined ? (message.split(/[;\n]/, 1)[0] as string) : code;
+function reasonOf(error: NodeJS.ErrnoException): string {
+  return ADVICE.get(error.code ?? '') ?? requestErrorReason(error);
 }

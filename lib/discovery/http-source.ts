@@ -3,6 +3,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { refuseUpgrade } from '../base/refuse-upgrade.js';
+import { requestErrorReason } from '../base/request-error.js';
 import { systemAuthorities } from '../base/system-authorities.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import { formatDuration, formatSize, ValueError } from '../base/units.js';
@@ -41,7 +42,7 @@ export class HttpSource implements Source, DeadlineOwner {
       ? https.get(url, { ...this.#options(), agent: this.#secureAgent() })
       : http.get(url, { ...this.#options(), agent: false });
     this.#request = request;
-    request.on('error', (error: NodeJS.ErrnoException) => this.#fail(request, reasonOf(error)));
+    request.on('error', (error: NodeJS.ErrnoException) => this.#fail(request, requestErrorReason(error)));
     refuseUpgrade(request);
     request.on('response', (response) => this.#onResponse(request, response));
   }
@@ -86,7 +87,7 @@ export class HttpSource implements Source, DeadlineOwner {
     const isNew = response.statusCode === 200;
     const chunks: Buffer[] = [];
     let length = 0;
-    response.on('error', (error) => this.#fail(request, reasonOf(error)));
+    response.on('error', (error) => this.#fail(request, requestErrorReason(error)));
     response.on('data', (chunk: Buffer) => {
       length += chunk.length;
       chunks.push(chunk);
@@ -116,7 +117,7 @@ export class HttpSource implements Source, DeadlineOwner {
       this.#servers = parseTargetGroups(text, 'json', '');
     } catch (error) {
       // Whatever an inventory sends, it must not end the balancer: nothing catches what is thrown here.
-      this.#fail(request, error instanceof ValueError ? error.message : reasonOf(error as Error));
+      this.#fail(request, error instanceof ValueError ? error.message : requestErrorReason(error as Error));
       return;
     }
     const { etag, 'last-modified': modified } = headers;
@@ -144,10 +145,4 @@ export class HttpSource implements Source, DeadlineOwner {
     this.#deadline.disarm();
     request?.destroy();
   }
-}
-
-/** The code of a system's error; of TLS what is wrong with the certificate. */
-function reasonOf({ errno, code, message }: NodeJS.ErrnoException): string {
-  if (code !== undefined && errno !== undefined) return code;
-  return message.split(/[;\n]/, 1)[0] as string;
 }

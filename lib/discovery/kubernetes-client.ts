@@ -3,6 +3,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { refuseUpgrade } from '../base/refuse-upgrade.js';
+import { requestErrorReason } from '../base/request-error.js';
 import { ValueError } from '../base/units.js';
 import { VERSION } from '../base/version.js';
 import type { Access } from './kubernetes-access.js';
@@ -83,7 +84,7 @@ export class KubernetesClient {
         },
       });
     } catch (error) {
-      listener.onFailed(0, error instanceof ValueError ? error.message : reasonOf(error as Error));
+      listener.onFailed(0, error instanceof ValueError ? error.message : requestErrorReason(error as Error));
       return;
     }
     this.#request = request;
@@ -92,7 +93,7 @@ export class KubernetesClient {
     const fail = (error: Error): void => {
       if (!isLatest()) return;
       this.cancel();
-      listener.onFailed(0, reasonOf(error));
+      listener.onFailed(0, requestErrorReason(error));
     };
     request.on('error', (error) => {
       // An API server may close a kept connection at the moment when it is used again.
@@ -180,10 +181,4 @@ export function oneLine(text: string): string {
     .replace(/[^ -~]+/g, ' ')
     .trim()
     .slice(0, MOST_ERROR_TEXT);
-}
-
-/** The code of a system's error; of TLS what is wrong with the certificate. */
-function reasonOf({ errno, code, message }: NodeJS.ErrnoException): string {
-  if (code !== undefined && errno !== undefined) return code;
-  return message.split(/[;\n]/, 1)[0] as string;
 }

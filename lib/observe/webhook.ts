@@ -4,6 +4,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { refuseUpgrade } from '../base/refuse-upgrade.js';
+import { requestErrorWithin } from '../base/request-error.js';
 import { systemAuthorities } from '../base/system-authorities.js';
 import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { EventsConfig } from '../config/types.js';
@@ -170,7 +171,7 @@ export class Webhook {
       const what = status >= 300 && status < 400 ? `status ${status}, a redirect` : `status ${status}`;
       return { what, again: status < 400 || status >= 500 || status === 408 || status === 429 };
     } catch (error) {
-      return { what: reasonOf(error as NodeJS.ErrnoException, timeout), again: true };
+      return { what: requestErrorWithin(timeout, error as NodeJS.ErrnoException), again: true };
     }
   }
 
@@ -206,13 +207,4 @@ export class Webhook {
 /** `sha256=` and the HMAC of the body in hex, in the way of GitHub. */
 function sign(body: string, secret: string): string {
   return `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
-}
-
-/** The code of a system's error; of TLS what is wrong with the certificate. */
-function reasonOf(error: NodeJS.ErrnoException, timeout: number): string {
-  const { name, cause, errno, code, message } = error;
-  if ([name, (cause as Error | undefined)?.name].includes('TimeoutError'))
-    return `no answer within ${timeout} ms`;
-  if (code !== undefined && errno !== undefined) return code;
-  return message.split(/[;\n]/, 1)[0] as string;
 }

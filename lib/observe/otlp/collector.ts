@@ -5,6 +5,7 @@ import { createSecureContext } from 'node:tls';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { refuseUpgrade } from '../../base/refuse-upgrade.js';
+import { requestErrorWithin } from '../../base/request-error.js';
 import { systemAuthorities } from '../../base/system-authorities.js';
 import type { CollectorConfig } from '../../config/types.js';
 
@@ -55,7 +56,7 @@ export class Collector {
       return deliveryOf(await this.#postAgain(body, within));
     } catch (error) {
       const cause = error instanceof SendError ? error.cause : (error as NodeJS.ErrnoException);
-      return { kind: 'later', detail: reasonOf(cause, timeout), waitMs: null };
+      return { kind: 'later', detail: requestErrorWithin(timeout, cause), waitMs: null };
     }
   }
 
@@ -166,13 +167,4 @@ function waitOf(retryAfter: string): number | null {
   if (retryAfter === '') return null;
   const ms = /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : Date.parse(retryAfter) - Date.now();
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), LONGEST_WAIT) : null;
-}
-
-/** The code of a system's error; of TLS what is wrong with the certificate. */
-function reasonOf(error: NodeJS.ErrnoException, timeout: number): string {
-  const { name, cause, errno, code, message } = error;
-  if ([name, (cause as Error | undefined)?.name].includes('TimeoutError'))
-    return `no answer within ${timeout} ms`;
-  if (code !== undefined && errno !== undefined) return code;
-  return message.split(/[;\n]/, 1)[0] as string;
 }
