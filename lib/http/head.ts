@@ -283,7 +283,10 @@ export class ResponseHead extends MessageHead {
   contentLength = 0;
   /** The field that announces this length to the client; -1 when there is none. */
   lengthIndex = -1;
-  /** Was a length sent beside chunks? The chunks count: the length is dropped, and the connection is not used again. */
+  /**
+   * Was a length sent beside chunks, or a body announced with a 204? The chunks count, and there is none: the length is dropped,
+   * and the connection is not used again.
+   */
   dropsLength = false;
   readonly connection = new ConnectionOptions();
 

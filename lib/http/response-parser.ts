@@ -100,6 +100,8 @@ export class ResponseParser extends MessageParser {
       head.dropsLength = true;
       head.lengthIndex = -1;
     }
+    // No body follows, but a server that announces one may send it, when the next request is on the connection already.
+    if (status === 204 && (codings > 0 || head.contentLength > 0)) head.dropsLength = true;
     if (this.toHead || status === 204 || status === 304) head.framing = 'none';
     else if (codings === 1) head.framing = 'chunked';
     else if (lengths > 0) head.framing = head.contentLength === 0 ? 'none' : 'length';

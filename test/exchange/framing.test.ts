@@ -143,7 +143,13 @@ t.test('an answer without a body ends with its head, whatever its fields claim',
           `${method} ${status} ${claim}`,
         );
       }
-      t.equal(server.accepted, 1, 'and the connection is reused');
+      // After a 204 that announces a body, one may come when the next request is on the connection already.
+      const mayLie = status.startsWith('204') && claim !== '';
+      t.equal(
+        server.accepted,
+        mayLie ? 2 : 1,
+        mayLie ? 'and is not trusted' : 'and the connection is reused',
+      );
       t.equal(client.received, '');
     }
   }
