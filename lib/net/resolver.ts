@@ -10,6 +10,7 @@ import {
   hostNameOf,
   type NameService,
 } from './host-addresses.js';
+import { NameServers } from './name-servers.js';
 import { NO_REPLY, type SrvCallback, SrvQuery } from './srv-query.js';
 
 export interface ResolverOptions {
@@ -20,9 +21,6 @@ export interface ResolverOptions {
   readonly maxTtl: number;
 }
 
-/** The time for the first answer of a name server; it is asked twice, and the second time has twice as long. */
-const TIMEOUT_MS = 1000;
-const TRIES = 2;
 /** The system returns no TTL. */
 const SYSTEM_TTL_MS = 30_000;
 
@@ -36,7 +34,7 @@ export class Resolver implements NameService, HostTable {
   readonly wheel: TimerWheel;
   readonly observer: Observer;
   #options: ResolverOptions;
-  #dns: dns.Resolver;
+  #nameServers: NameServers;
   readonly #hosts = new Map<string, HostAddresses>();
   readonly #queries = new Set<SrvQuery>();
   #closed = false;
@@ -45,13 +43,13 @@ export class Resolver implements NameService, HostTable {
     this.#options = options;
     this.wheel = wheel;
     this.observer = observer;
-    this.#dns = openDns(options);
+    this.#nameServers = new NameServers(options.servers, wheel);
   }
 
   /** From the next query on. */
   applyOptions(options: ResolverOptions): void {
     this.#options = options;
-    this.#dns = openDns(options);
+    this.#nameServers.use(options.servers);
   }
 
   hostOf(address: Address): HostAddresses | null {
@@ -78,7 +76,7 @@ export class Resolver implements NameService, HostTable {
   /** Ends every query in progress; callbacks are not called any more. */
   close(): void {
     this.#closed = true;
-    this.#dns.cancel();
+    this.#nameServers.cancel();
     for (const query of this.#queries) query.cancel();
     this.#queries.clear();
   }
@@ -90,9 +88,7 @@ export class Resolver implements NameService, HostTable {
       if (error !== null) callback(error, NOTHING);
       else callback(null, this.#answer(records));
     };
-    if (this.#closed) return;
-    if (family === 4) this.#dns.resolve4(name, { ttl: true }, onRecords);
-    else this.#dns.resolve6(name, { ttl: true }, onRecords);
+    if (!this.#closed) this.#nameServers.query(name, family, onRecords);
   }
 
   /**
@@ -110,7 +106,7 @@ export class Resolver implements NameService, HostTable {
         callback(null, { ...reply, ttl: isPositive ? this.#bound(reply.ttl * 1000) : this.negativeTtl });
       }
     };
-    query = new SrvQuery(name, this.#dns.getServers(), this.wheel, conclude);
+    query = new SrvQuery(name, this.#nameServers.addresses, this.wheel, conclude);
     this.#queries.add(query);
   }
 
@@ -147,10 +143,4 @@ function leastTtl(records: readonly { readonly ttl: number | undefined }[]): num
   let least = Number.POSITIVE_INFINITY;
   for (const { ttl } of records) if (ttl !== undefined && ttl < least) least = ttl;
   return least;
-}
-
-function openDns({ servers }: ResolverOptions): dns.Resolver {
-  const resolver = new dns.Resolver({ timeout: TIMEOUT_MS, tries: TRIES });
-  if (servers.length > 0) resolver.setServers(servers);
-  return resolver;
 }
