@@ -9,6 +9,7 @@ import { decodeTriplets, readUtf8 } from '../http/percent.js';
  * - a decoded text is decoded once more: `/%2561` (gateways in front of gateways);
  * - a `%00`, `%3F` or `%23` hidden in that ends the path;
  * - dots, spaces and control characters at the end of a segment are dropped: `/a.`, `/a%20`, `/a%09` (Windows);
+ * - a text after two slashes at the beginning is a host: `//x/a` is `/a` (what makes a URL of the target, as `new URL` does);
  * - the bytes 0x85 and 0xA0, blanks in Latin-1, are dropped at the end (Express, Python's `http.server`), and others that are no
  * UTF-8 (decoders that ignore errors);
  * - `..` goes up late or never: `/a/../b` is routed below `/a` (many routers of frameworks).
@@ -22,6 +23,10 @@ const NO_BREAK_SPACE = 0xa0;
 /** What stands for a byte that is no UTF-8. */
 const REPLACEMENT = 0xfffd;
 const PARAMETERS = /;[^/]*/g;
+/** What a URL would have as its host; browsers and `new URL` treat a backslash as a slash. */
+const HOST = /^\/[/\\]+[^/\\]*/;
+/** The second character of a path that may begin so, once it is decoded. */
+const BEFORE_HOST = /^\/[/\\%]/;
 /** Nothing after these belongs to the path. */
 const END = /[\0?#]/;
 const DOT = 0x2e;
@@ -39,13 +44,15 @@ const NONE: readonly string[] = Object.freeze([]);
 export function otherReadings(path: string, rawPath: string): readonly string[] {
   // A path that is longer than its normal form had dots, slashes or percent-encoding in it.
   const goesUp = rawPath.length !== path.length && decodeTriplets(rawPath).includes('..');
-  if (!goesUp && !UNUSUAL.test(path)) return NONE;
+  if (!goesUp && !BEFORE_HOST.test(rawPath) && !UNUSUAL.test(path)) return NONE;
   const readings = new Set<string>();
   const whole = decodeAll(rawPath);
   for (const decoded of [whole.replace(PARAMETERS, ''), decodeAll(rawPath.replace(PARAMETERS, '')), whole]) {
-    for (const slashed of [decoded, decoded.replaceAll('\\', '/')]) {
-      readings.add(join(slashed, true));
-      readings.add(join(slashed, false));
+    for (const text of HOST.test(decoded) ? [decoded, decoded.replace(HOST, '')] : [decoded]) {
+      for (const slashed of [text, text.replaceAll('\\', '/')]) {
+        readings.add(join(slashed, true));
+        readings.add(join(slashed, false));
+      }
     }
   }
   for (const reading of [path, ...readings]) readings.add(withoutOddEnd(reading));

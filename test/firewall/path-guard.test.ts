@@ -51,6 +51,15 @@ t.test('a rejected path is refused in every spelling', async (t) => {
     ['//messages', 403],
     ['///messages', 403],
     ['/messages//1', 403],
+    // What follows two slashes is a host to whoever makes a URL of the target.
+    ['//x/messages', 403],
+    ['///x/messages/1', 403],
+    ['/\\x/messages', 403],
+    ['//u:p@x:80/messages?y', 403],
+    ['//x;y/messages', 403],
+    ['/%2fx/messages', 403],
+    ['/%5cx/%6dessages', 403],
+    ['//x/y/messages', 'passes'],
     // Dot segments, encoded as well.
     ['/./messages', 403],
     ['/.//messages', 403],
@@ -262,10 +271,11 @@ t.test('whatever is done to the letters and slashes of a rejected path, it is re
     return fc.constantFrom(character, `%${hex}`, `%${hex.toUpperCase()}`, `%25${hex}`);
   };
   const slash = fc.constantFrom('/', '//', '/./', '/%2e/', '/x/../', '/;x/', '/x/..;/', '%5c');
+  const begin = fc.oneof(slash, fc.constantFrom('//x/', '/\\x/', '/%5Cx%2f'));
   const end = fc.constantFrom('', '/', '/1', ';x', '.', '%20', '%5c', '/.', '%09/1', '/1/..', '?x', '\xa0');
   const segment = fc.tuple(...[...'admin'].map(letter)).map((letters) => letters.join(''));
   fc.assert(
-    fc.property(slash, segment, slash, segment, end, (first, one, second, two, last) => {
+    fc.property(begin, segment, slash, segment, end, (first, one, second, two, last) => {
       return (
         outcomeOf(
           `${first.startsWith('%') ? '/' : ''}${first}${one}${second}${two}${last}`,
