@@ -7,6 +7,7 @@ import type { AdminSettings, Settings } from './settings.js';
 import { compileListenerTls } from './tls.js';
 import type { Path } from './tree.js';
 import type { AdminConfig, TlsConfig } from './types.js';
+import { adviseSwitch } from './value-advice.js';
 
 /** The address of `admin: true`, and the one that commands for a running balancer use by default. */
 export const { listen: ADMIN_LISTEN } = defaultsOf<{ readonly listen: string }>('admin');
@@ -59,6 +60,8 @@ export function isLocal(address: Address): boolean {
 }
 
 function adminAddress(setting: string | number): Address {
+  const advice = adviseSwitch(String(setting));
+  if (advice !== '') throw new ValueError(`expected host:port, got ${JSON.stringify(setting)}`, advice);
   const address = parseAddress(setting, { defaultHost: '127.0.0.1' });
   return address.kind === 'tcp' && address.host === '' ? { ...address, text: `*:${address.port}` } : address;
 }

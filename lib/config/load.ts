@@ -343,5 +343,14 @@ function adviseSyntax(text: string, position: number, reason: string): string {
       : 'Keys of one map begin in one column.';
   }
   if (/flow collection|deficient indentation/.test(reason)) return 'Is a quote, [ or { above not closed?';
+  return adviseColon(text.slice(0, lineStart).split('\n'));
+}
+
+/** `listen 8080` begins a text that goes on until the next line with a colon, where the parser stops. */
+function adviseColon(lines: readonly string[]): string {
+  for (const [index, line] of lines.entries()) {
+    const [, key, value] = /^([a-z_]+)[ =]+([^:#]+?)\s*$/.exec(line) ?? [];
+    if (key !== undefined) return `Line ${index + 1} has no colon. Write ${key}: ${value}.`;
+  }
   return '';
 }

@@ -1,10 +1,11 @@
 import { isRecord } from '../base/json.js';
-import { suggest } from '../base/nearest.js';
-import { adviseUnit } from '../base/units.js';
+import { didYouMean, suggest } from '../base/nearest.js';
+import { otherName } from './other-names.js';
 import type { Finding } from './problems.js';
 import { type Schema, schema } from './schema.js';
 import { type SchemaError, schemaCheck } from './schema-check.js';
 import type { Path } from './tree.js';
+import { adviseText } from './value-advice.js';
 
 /** All problems that the schema finds in a document, one finding each. */
 export function validate(value: unknown): Finding[] {
@@ -80,13 +81,23 @@ function expecting(property: Schema | undefined): string {
 }
 
 function adviseKey(key: string, siblings: Readonly<Record<string, Schema>>, path: Path): string {
-  const suggestion = suggest(key, Object.keys(siblings));
+  const deadline = deadlineOf(key);
+  if (deadline !== undefined && siblings.timeouts !== undefined)
+    return `Write timeouts: { ${deadline}: ... }.`;
+  const suggestion = suggest(key, Object.keys(siblings)) || didYouMean(otherName(key, siblings));
   if (suggestion !== '') return suggestion;
   // A condition that stands beside match: instead of inside it.
   if (siblings.match !== undefined && Object.hasOwn(fieldsOf(siblings.match), key))
     return 'It belongs in match.';
   const home = homeOf(key, path);
   return home === undefined ? '' : `It belongs ${home}.`;
+}
+
+/** `connect` for `connect_timeout` and `timeout_connect`. */
+function deadlineOf(key: string): string | undefined {
+  const [, before, after] = /^(?:(.+)_timeout|timeout_(.+))$/.exec(key.replaceAll('-', '_')) ?? [];
+  const name = before ?? after;
+  return name !== undefined && Object.hasOwn(fieldsOf(fieldsOf(schema).timeouts), name) ? name : undefined;
 }
 
 /** Where a key belongs that is not known at `path`. */
@@ -122,9 +133,10 @@ function resolve(property: Schema | undefined): Schema | undefined {
 function adviseValue(error: SchemaError): string {
   const [hole, ...others] = isRecord(error.data) ? Object.entries(error.data) : [];
   if (hole && others.length === 0 && hole[1] === null) return `Put it in quotes: "{${hole[0]}}".`;
-  if (/\bduration\b/.test((error.parentSchema as Schema).expected ?? '')) return adviseUnit(error.data);
-  if (error.keyword !== 'enum' || typeof error.data !== 'string') return '';
-  return suggest(error.data, (error.params.allowedValues as unknown[]).map(String));
+  const { expected = '' } = error.parentSchema as Schema;
+  if (error.keyword === 'enum' && typeof error.data === 'string')
+    return suggest(error.data, (error.params.allowedValues as unknown[]).map(String));
+  return adviseText(error.data, expected);
 }
 
 /** A JSON pointer as a path; `0` is an index only where there is a list. */

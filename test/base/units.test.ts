@@ -56,6 +56,36 @@ t.test('a duration without a unit is refused, with what may be meant', async (t)
     });
 });
 
+t.test('a unit that is written another way is refused, with what to write', async (t) => {
+  const cases: [string, string][] = [
+    ['30 sec', 'Write 30s.'],
+    ['5 s', 'Write 5s.'],
+    ['1 hour', 'Write 1h.'],
+    ['1h30m', 'Write 1.5h.'],
+    ['2 min 30 sec', 'Write 2.5m.'],
+    ['-1s', ''],
+    ['5 parsecs', ''],
+  ];
+  for (const [text, hint] of cases)
+    t.equal(
+      hintOf(() => parseDuration(text)),
+      hint,
+      text,
+    );
+  const sizes: [string, string][] = [
+    ['32k', 'Write 32kb.'],
+    ['8KiB', 'Write 8kb.'],
+    ['1.5 MB', 'Write 1.5mb.'],
+    ['1tb', ''],
+  ];
+  for (const [text, hint] of sizes)
+    t.equal(
+      hintOf(() => parseSize(text)),
+      hint,
+      text,
+    );
+});
+
 t.test('a duration longer than a timer can wait is refused', async (t) => {
   t.equal(parseDuration('596h'), 2_145_600_000);
   t.throws(() => parseDuration('597h'), { message: 'expected at most 596h, got "597h"' });
@@ -110,3 +140,13 @@ t.test('a time that no timer waits for may be longer than a timer can wait', asy
   t.throws(() => parseSpan(5), { message: 'expected a duration such as 5s, 200ms, 1m or 1h, got 5' });
   t.throws(() => parseDuration('1y'), { message: 'expected at most 596h, got "1y"' });
 });
+
+function hintOf(parse: () => number): string {
+  try {
+    parse();
+  } catch (error) {
+    if (error instanceof ValueError) return error.hint;
+    throw error;
+  }
+  return 'accepted';
+}

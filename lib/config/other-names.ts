@@ -1,0 +1,65 @@
+import type { Schema } from './schema.js';
+
+/** What other programs, or other habits, call a setting: the word, and what it may be called here. */
+const OTHER_NAMES: { readonly [word: string]: readonly string[] } = {
+  address: ['listen'],
+  api: ['admin'],
+  backend: ['servers'],
+  backends: ['servers'],
+  balance: ['algorithm'],
+  bind: ['listen'],
+  certificate: ['tls'],
+  certificates: ['tls'],
+  cpus: ['workers'],
+  dashboard: ['admin'],
+  domain: ['host', 'hosts'],
+  domains: ['host', 'hosts'],
+  endpoints: ['servers'],
+  frontend: ['listen'],
+  headers: ['header_rules'],
+  https: ['tls'],
+  lb_policy: ['algorithm'],
+  limit_req: ['rate_limit', 'firewall_rules'],
+  location: ['path', 'paths'],
+  locations: ['paths'],
+  log: ['access_log'],
+  logging: ['access_log'],
+  logs: ['access_log'],
+  members: ['servers'],
+  nbthread: ['workers'],
+  nodes: ['servers'],
+  persistence: ['sticky'],
+  policy: ['algorithm'],
+  port: ['listen'],
+  prefix: ['path'],
+  probe: ['health_check'],
+  proxy_pass: ['servers'],
+  real_ip: ['trusted_proxies'],
+  request_headers: ['header_rules'],
+  response_headers: ['response_header_rules'],
+  retries: ['attempts', 'retry'],
+  rewrite: ['rewrite_rules'],
+  rules: ['routes'],
+  server_name: ['host', 'hosts'],
+  session: ['sticky'],
+  ssl: ['tls'],
+  stats: ['admin'],
+  stick_table: ['sticky'],
+  stickiness: ['sticky'],
+  strategy: ['algorithm'],
+  targets: ['servers'],
+  threads: ['workers'],
+  trust_proxy: ['trusted_proxies'],
+  upstream: ['servers'],
+  upstreams: ['servers'],
+  vhosts: ['hosts'],
+  virtual_hosts: ['hosts'],
+  worker_processes: ['workers'],
+};
+
+/** What an unknown key may be called here, among the keys that are known where it stands; undefined if it is none of these. */
+export function otherName(key: string, known: Readonly<Record<string, Schema>>): string | undefined {
+  const word = key.toLowerCase().replaceAll('-', '_');
+  const names = Object.hasOwn(OTHER_NAMES, word) ? OTHER_NAMES[word] : undefined;
+  return names?.find((name) => Object.hasOwn(known, name));
+}
