@@ -1862,7 +1862,7 @@ export interface FirewallRulesSettings {
    * normalised, decoded path. Default: [].
    */
   readonly path_reject?: string | readonly string[];
-  /** Methods that are refused. */
+  /** Methods that are refused, in upper and lower case: some servers take delete for DELETE. */
   readonly method_reject?: MethodsSetting;
   /**
    * Requests with one of these header fields are refused, in every spelling that servers read alike (X_User and

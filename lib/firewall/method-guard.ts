@@ -1,8 +1,12 @@
 import { type FirewallRefusal, FORBIDDEN, type GuardedRequest, type RequestGuard } from './guard.js';
 
-/** Refuses methods, by their exact names (RFC 9110, 9.1). */
+/**
+ * Refuses methods in every spelling: their case counts (RFC 9110, 9.1), but not to all servers. Symfony and Werkzeug take
+ * `delete` for DELETE.
+ */
 export class MethodGuard implements RequestGuard {
   readonly name = 'method_reject';
+  /** In upper case, as settings have them. */
   readonly #methods: ReadonlySet<string>;
 
   constructor(methods: readonly string[]) {
@@ -10,6 +14,6 @@ export class MethodGuard implements RequestGuard {
   }
 
   judge(request: GuardedRequest): FirewallRefusal | null {
-    return this.#methods.has(request.method) ? FORBIDDEN : null;
+    return this.#methods.has(request.method.toUpperCase()) ? FORBIDDEN : null;
   }
 }

@@ -242,10 +242,14 @@ export const AUTHORITY =
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
 const SLASH = 0x2f;
 
-/** The refusal for a method, which is checked before anything else of the request; null when there is none. */
+/**
+ * The refusal for a method, which is checked before anything else of the request; null when there is none. In any case: some
+ * servers take `trace` for TRACE, and their answer would have the fields that lb adds.
+ */
 function judgeMethod(method: string): Refusal | null {
-  if (method === 'CONNECT') return CONNECT;
-  return method === 'TRACE' ? TRACE : null;
+  const name = method.toUpperCase();
+  if (name === 'CONNECT') return CONNECT;
+  return name === 'TRACE' ? TRACE : null;
 }
 
 /** Decides target, host and framing of a parsed head; returns why the head is refused, or null. */

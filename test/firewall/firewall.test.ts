@@ -25,10 +25,10 @@ function firewall(
 }
 
 /** A request that every guard of `EVERYTHING` objects to. */
-function badRequest(): RequestView {
+function badRequest(method = 'DELETE'): RequestView {
   const view = new RequestView();
   view.load(
-    requestHead('DELETE /messages HTTP/1.1\r\nHost: a\r\nUser-Agent: sqlmap/1.7\r\n\r\n'),
+    requestHead(`${method} /messages HTTP/1.1\r\nHost: a\r\nUser-Agent: sqlmap/1.7\r\n\r\n`),
     '192.0.2.1',
   );
   return view;
@@ -183,9 +183,12 @@ t.test('a ban is reported once, when it begins; an observed ban is not reported'
   ]);
 });
 
-t.test('methods are compared with regard to case', async (t) => {
+t.test('a method is refused in every spelling, as servers may not regard its case', async (t) => {
   const guard = firewall({ methodReject: ['TRACE', 'DELETE'] });
   t.equal(guard.judge(badRequest(), CLIENT).guard, 'method_reject');
+  for (const method of ['delete', 'Delete', 'deletE'])
+    t.equal(guard.judge(badRequest(method), CLIENT).guard, 'method_reject', method);
+  t.equal(guard.judge(badRequest('deleted'), CLIENT), PASSED);
   t.equal(guard.judge(viewOf('/'), CLIENT), PASSED);
 });
 

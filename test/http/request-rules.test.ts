@@ -124,6 +124,7 @@ t.test('10: CONNECT is 501, in every form of target', async (t) => {
   t.equal(statusOf(request('CONNECT a:443 HTTP/1.1')), 501);
   t.equal(statusOf(request('CONNECT / HTTP/1.1')), 501);
   t.equal(statusOf(request('CONNECT a:443 HTTP/1.0', '')), 501);
+  t.equal(statusOf(request('Connect / HTTP/1.1')), 501);
 });
 
 t.test(
