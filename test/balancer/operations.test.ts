@@ -5,7 +5,7 @@ import { startFixtureServer } from '../../fixtures/server.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { Balancer } from '../../lib/control/balancer-contract.js';
 import type { ServerStatus } from '../../lib/control/status/status.js';
-import { startBalancer } from '../support/balancer.js';
+import { isSwitchedNotice, startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
 import { GET } from '../support/http.js';
 import { until } from '../support/loop-ticks.js';
@@ -54,6 +54,7 @@ function serverOf(balancer: Balancer, name: string): ServerStatus | undefined {
 function story(balancer: Balancer): readonly string[] {
   return balancer
     .events()
+    .filter(({ reason }) => !isSwitchedNotice(reason))
     .map(({ what, server, reason }) => `${what} ${server} ${reason}`.trim().replace(/ +/g, ' '));
 }
 

@@ -3,7 +3,7 @@ import { answering, startRawServer } from '../../fixtures/raw-server.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { Balancer } from '../../lib/control/balancer-contract.js';
 import { Exposition } from '../../lib/observe/exposition.js';
-import { startBalancer } from '../support/balancer.js';
+import { isSwitchedNotice, startBalancer } from '../support/balancer.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { namedOrigins } from '../support/named-origins.js';
 import { deadAddress, origin } from '../support/origin.js';
@@ -28,7 +28,7 @@ const TWO_HOSTS = {
 function story(balancer: Balancer): string[] {
   return balancer
     .events()
-    .filter(({ what }) => what !== 'listening' && what !== 'resolved')
+    .filter(({ what, reason }) => what !== 'listening' && what !== 'resolved' && !isSwitchedNotice(reason))
     .map(({ what, server, route = '', reason }) =>
       what.startsWith('route') || what === 'warning' ? `${what} ${route} ${reason}` : `${what} ${server}`,
     );
