@@ -234,11 +234,12 @@ const EXPECTATION = refusal(417, 'the only expectation understood is 100-continu
 /** How often a request may have passed a balancer of this name before it is treated as a loop. */
 const MAX_PASSES = 8;
 /**
- * reg-name, IPv4 or bracketed IP literal, optional port (RFC 3986, 3.2.2); no userinfo. A comma, which no name in DNS has, is
- * not let through either: in X-Forwarded-Host, which is a list, servers would take what stands before it for the host.
+ * reg-name, IPv4 or bracketed IP literal, optional port (RFC 3986, 3.2.2); no userinfo. Without two characters that a reg-name
+ * may have, but no name in DNS: a comma, because in X-Forwarded-Host, which is a list, servers would take what stands before it
+ * for the host; and percent-encoding, because servers that make a URL of the Host decode it (`%61dmin.example` is
+ * `admin.example` to `new URL`), so that the routes and guards of one host would serve another.
  */
-export const AUTHORITY =
-  /^(?:(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
+export const AUTHORITY = /^(?:[A-Za-z0-9\-._~!$&'()*+;=]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
 const SLASH = 0x2f;
 const TRACE_LENGTH = 5;
