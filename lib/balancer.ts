@@ -10,6 +10,7 @@ import { warmUpSteps } from './config/regex.js';
 import type { Config, LimitsConfig } from './config/types.js';
 import type { Balancer, BalancerOptions } from './control/balancer-contract.js';
 import { type CertificateReload, Certificates } from './control/certificates.js';
+import { firstResults } from './control/first-checks.js';
 import { GracefulShutdown } from './control/graceful-shutdown.js';
 import { CheckSlots } from './control/health/check-slots.js';
 import { ServerHealth } from './control/health/server-health.js';
@@ -467,6 +468,12 @@ class RunningBalancer implements Balancer {
 
   get serverNames(): readonly string[] {
     return [...new Set(this.#registry.servers.members.map(({ server }) => server.name))];
+  }
+
+  firstCheck(name: string, patience: number): Promise<void> {
+    const { desired, servers } = this.#registry;
+    const members = desired.layers.serverNamesOf(name).flatMap((each) => servers.named(each));
+    return firstResults(members, patience);
   }
 
   serverStatus(name: string): ServerStatus | undefined {

@@ -36,6 +36,8 @@ export interface AdminTarget extends Operations, MaintenanceOperations, BanOpera
   certificates(): readonly CertificateStatus[];
   /** Resolves when all threads follow the operations until now. */
   settled(): Promise<void>;
+  /** Resolves when the server of this name has had a check, after `patience` ms at the latest; at once when it has no checks. */
+  firstCheck(name: string, patience: number): Promise<void>;
   readonly serverNames: readonly string[];
   /** By the name of the server or, if no server has it, by its address. */
   serverStatus(name: string): ServerStatus | undefined;

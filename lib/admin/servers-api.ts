@@ -11,6 +11,12 @@ import { ApiError } from './api-error.js';
 import { type Answer, type Call, json, jsonInSlices, readObject } from './call.js';
 import { snakeCase } from './config-view.js';
 
+/**
+ * Who adds a server wants to know whether it works: the answer waits this long for its first check. Half a second more than
+ * the default timeout of a check.
+ */
+const FIRST_CHECK_MS = 2500;
+
 /** The servers: their state, and changes to it. */
 export class ServersApi {
   readonly #subject: AdminTarget;
@@ -39,7 +45,9 @@ export class ServersApi {
     const server: NewServer = { address, ...optional(body) };
     this.#subject.addServer(text(body, 'route') ?? 'default', server);
     await this.#subject.settled();
-    const added = this.#find(server.name ?? named);
+    const name = server.name ?? named;
+    await this.#subject.firstCheck(name, FIRST_CHECK_MS);
+    const added = this.#find(name);
     return json(snakeCase(added), 201, { location: `/api/servers/${encodeURIComponent(added.name)}` });
   }
 

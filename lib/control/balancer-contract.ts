@@ -82,6 +82,8 @@ export interface Balancer extends Operations, MaintenanceOperations, BanOperatio
   readonly ended: Promise<void>;
   /** Resolves when every thread has applied the changes made until now; at once with one thread. */
   settled(): Promise<void>;
+  /** Resolves when the server of this name has had a check, after `patience` ms at the latest; at once when it has no checks. */
+  firstCheck(name: string, patience: number): Promise<void>;
   /** Why it is not ready for requests, a line each; empty when it is ready. Known without looking at every route. */
   readonly readyReasons: readonly string[];
   /** What it is doing now, all of it as of this moment. With 10,000 hosts this holds up the event loop: see `statusSteps`. */

@@ -6,6 +6,24 @@ const STAGGER_MS = 1000;
 /** The longest time between the first checks of servers that come while requests are served. */
 const MOST_APART_MS = 10;
 
+/**
+ * Resolves when each of these servers has had a check, after `patience` ms at the latest. Those without checks, or in
+ * maintenance, are not waited for.
+ */
+export async function firstResults(members: readonly ManagedServer[], patience: number): Promise<void> {
+  const histories = members
+    .filter(({ health, state, isRemoved }) => health.isChecked && state !== 'maintenance' && !isRemoved)
+    .map(({ health }) => health.record.history)
+    .filter(({ lastCheck }) => lastCheck === null);
+  if (histories.length === 0) return;
+  let timer: NodeJS.Timeout | undefined;
+  const enough = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, patience);
+  });
+  await Promise.race([Promise.all(histories.map((history) => history.nextResult())), enough]);
+  clearTimeout(timer);
+}
+
 /** Starts the checks of servers, spread over time: those of all at the start, later those of servers that come. */
 export class FirstChecks {
   /** Servers whose checks have not been started. */

@@ -35,6 +35,8 @@ interface Server {
   weight: number;
   readonly fromFile: boolean;
   why?: string;
+  /** false: its first check is not over. */
+  isChecked?: boolean;
   until?: number;
 }
 
@@ -55,6 +57,8 @@ export class FakeSubject implements AdminTarget {
     { name: 'apple', address: 'localhost:5001', state: 'up', weight: 1, fromFile: true },
     { name: 'banana', address: 'localhost:5002', state: 'up', weight: 1, fromFile: true },
   ];
+  /** What is found of servers that are added. */
+  newcomer: Pick<Server, 'state' | 'why' | 'isChecked'> = { state: 'unchecked' };
   threads: ThreadFigures[] = [];
   shared: BalancerStatus['shared'] = null;
   /** Clients. */
@@ -194,7 +198,8 @@ export class FakeSubject implements AdminTarget {
     };
   }
 
-  #serverStatus({ name, address, state, weight, fromFile, why = '', until }: Server): ServerStatus {
+  #serverStatus(server: Server): ServerStatus {
+    const { name, address, state, weight, fromFile, why = '', until, isChecked = true } = server;
     return {
       name,
       address,
@@ -213,7 +218,9 @@ export class FakeSubject implements AdminTarget {
       bound: this.bound,
       open: 2,
       idle: 1,
-      lastCheck: { ok: true, result: 'status 200', at: 1_700_000_000_000, durationMs: 1.5 },
+      lastCheck: isChecked
+        ? { ok: true, result: 'status 200', at: 1_700_000_000_000, durationMs: 1.5 }
+        : null,
       events: this.log
         .filter(({ server }) => server === name)
         .map(({ at, what, reason }) => ({ at, what, reason, times: 1 })),
@@ -309,6 +316,10 @@ export class FakeSubject implements AdminTarget {
     return Promise.resolve();
   }
 
+  firstCheck(): Promise<void> {
+    return Promise.resolve();
+  }
+
   setWeight(name: string, weight: number): void {
     this.#find(name).weight = weight;
   }
@@ -317,7 +328,7 @@ export class FakeSubject implements AdminTarget {
     if (route !== 'default') throw new OperationError('unknown_route', `there is no route ${route}`);
     if (this.servers.some((server) => server.name === name))
       throw new OperationError('duplicate_server', `${route} has ${name} already`);
-    this.servers.push({ name, address, state: 'unchecked', weight, fromFile: false });
+    this.servers.push({ name, address, weight, fromFile: false, ...this.newcomer });
   }
 
   removeServer(name: string): void {

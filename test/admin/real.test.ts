@@ -1,6 +1,8 @@
 import t from 'tap';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { RawClient } from '../support/client.js';
 import { rest, until } from '../support/loop-ticks.js';
+import { deadAddress } from '../support/origin.js';
 import { schemaFault } from './description.js';
 import { startSite } from './site.js';
 
@@ -125,6 +127,19 @@ t.test('the API passes on refusals of the balancer in its words', async (t) => {
     status: 409,
     json: { error: { code: 'last_server' } },
   });
+});
+
+t.test('a server that is added is answered with what its first check said', async (t) => {
+  const { ask } = await startSite(t);
+  const post = (body: object) => ask('/api/servers', { method: 'POST', body });
+  t.match(await post({ address: await deadAddress(), name: 'dead' }), {
+    status: 201,
+    json: { state: 'down', why: 'refused', last_check: { ok: false } },
+  });
+  const avocado = await startFixtureServer({ name: 'avocado' });
+  t.teardown(() => avocado.close());
+  const alive = await post({ address: avocado.address, name: 'avocado' });
+  t.match(alive, { status: 201, json: { state: 'up', last_check: { ok: true } } });
 });
 
 async function servers(ask: (path: string) => Promise<{ json: unknown }>): Promise<Servers['servers']> {

@@ -141,6 +141,10 @@ export class FakeBalancer implements Balancer {
     return { changed: [], refused: [] };
   }
 
+  firstCheck(): Promise<void> {
+    return Promise.resolve();
+  }
+
   settled(): Promise<void> {
     return Promise.resolve();
   }

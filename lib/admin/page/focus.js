@@ -11,8 +11,8 @@ import {
   percent,
   plural,
   rate,
-  STATES,
   serverNow,
+  stateOf,
   time,
   whatBecomesOf,
   whyOut,
@@ -82,7 +82,7 @@ export class Focus {
     const [server] = servers;
     if (server === undefined) return;
     this.server = server;
-    const known = STATES[server.state];
+    const known = stateOf(server);
     say(this.kind, `Server ${server.address === name ? '' : server.address}`.trim());
     say(this.name, name);
     showTags(this.tags, server);

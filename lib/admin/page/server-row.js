@@ -1,6 +1,6 @@
 import { make, mark, reshape, say, shape } from './elements.js';
 import { serverLink } from './place.js';
-import { count, errorShare, milliseconds, percent, rate, STATES, whyOut } from './words.js';
+import { count, errorShare, milliseconds, percent, rate, stateOf, whyOut } from './words.js';
 
 /** A server as a row below its route. */
 export class ServerRow {
@@ -53,7 +53,7 @@ export class ServerRow {
     this.server = server;
     const { name, address, state, is_half_open: isHalfOpen } = server;
     const isTried = isHalfOpen && (state === 'up' || state === 'unchecked');
-    const known = STATES[state] ?? STATES.unchecked;
+    const known = stateOf(server);
     const tone = isTried ? 'warn' : known.tone;
     say(this.name, name);
     this.name.href = serverLink(name);

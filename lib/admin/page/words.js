@@ -126,6 +126,15 @@ export const STATES = {
   maintenance: { word: 'Maintenance', tone: 'warn', meaning: 'no requests at all' },
 };
 
+/** Of a server whose first check is not over. */
+const CHECKING = { word: 'Checking', tone: 'quiet', meaning: 'gets requests, its first check is not over' };
+
+/** The state of a server in a word, and what it means. */
+export function stateOf({ state, check_at: checkedAt }) {
+  if (state === 'up' && checkedAt === null) return CHECKING;
+  return STATES[state] ?? STATES.unchecked;
+}
+
 /** The words of an event, and the shape of its state. */
 const EVENTS = {
   listening: ['listening on', 'quiet'],

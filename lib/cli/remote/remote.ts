@@ -14,7 +14,7 @@ import { Progress, untilEmpty } from './drain.js';
 import type { Action, RemoteOptions } from './options.js';
 import type { Rates } from './rates.js';
 import { type Keyboard, type Pause, Screen } from './screen.js';
-import { serverTable, stateTint } from './server-table.js';
+import { serverTable, stateTint, stateWord } from './server-table.js';
 import { bansText, statusText } from './status-text.js';
 import { tail } from './tail.js';
 import { glance, watchTop } from './top.js';
@@ -221,7 +221,7 @@ class Conversation {
   async #add(server: Parameters<AdminClient['add']>[0]): Promise<void> {
     const added = await this.#client.add(server);
     const where = added.name === added.address ? '' : ` at ${added.address}`;
-    this.#tell(added, `was added${where} to ${added.routes.join(', ')}: ${this.#state(added)}.`);
+    this.#tell(added, `was added${where} to ${added.routes.join(', ')}: ${this.#standing(added)}.`);
   }
 
   async #remove(name: string): Promise<void> {
@@ -275,6 +275,13 @@ class Conversation {
   #say(text: string): void {
     const { stdout } = this.#context;
     stdout.write(`${wrapWords(text, stdout.columns)}\n`);
+  }
+
+  /** The state of a new server, and what its first check said. */
+  #standing(server: ServerView): string {
+    if (stateWord(server) === 'checking') return 'it gets requests, its first check is not over';
+    const why = server.why === '' ? '' : ` (${escapeForScreen(server.why)})`;
+    return `${this.#state(server)}${why}`;
   }
 
   #state(server: ServerView): string {

@@ -3,7 +3,7 @@ import { count } from '../error-text.js';
 import type { Paint } from '../paint.js';
 import { type Column, renderTable } from './columns.js';
 import { age, grouped, latency } from './figures.js';
-import { errorsOf, noteOf, stateTint, weightOf } from './server-table.js';
+import { errorsOf, noteOf, stateTint, stateWord, weightOf } from './server-table.js';
 import type { RouteView, ServerView } from './view.js';
 
 /** More routes than this are shown as far as something is wrong with them. */
@@ -75,7 +75,7 @@ function columnsAt(now: number): readonly Column<Row>[] {
 }
 
 function stateOf({ route, server }: Row): string {
-  if (server !== null) return server.state;
+  if (server !== null) return stateWord(server);
   return route.action === 'forward' ? `${usableIn(route)} of ${route.servers.length}` : route.action;
 }
 

@@ -20,6 +20,11 @@ export function stateTint({ state }: Pick<ServerView, 'state'>, paint: Paint): (
   return tint === null ? (text) => text : paint[tint];
 }
 
+/** The state in a word: `checking` instead of `up` until the first check is over. */
+export function stateWord({ state, last_check }: Pick<ServerView, 'state' | 'last_check'>): string {
+  return state === 'up' && last_check === null ? 'checking' : state;
+}
+
 export const NAME: Column<ServerView> = {
   heading: 'SERVER',
   text: ({ name }) => escapeForScreen(name),
@@ -27,7 +32,7 @@ export const NAME: Column<ServerView> = {
   atLeast: 14,
 };
 
-export const STATE: Column<ServerView> = { heading: 'STATE', text: ({ state }) => state, tint: stateTint };
+export const STATE: Column<ServerView> = { heading: 'STATE', text: stateWord, tint: stateTint };
 
 /** The servers as `lb status` and `lb servers` show them, ready to print. `now` is ms since the epoch. */
 export function serverTable(

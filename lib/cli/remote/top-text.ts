@@ -5,7 +5,7 @@ import { type Column, renderTable } from './columns.js';
 import { eventText } from './event-text.js';
 import { grouped, latency, percent, rate, sparkline } from './figures.js';
 import type { Rates, ServerRates } from './rates.js';
-import { errorsOf, stateTint } from './server-table.js';
+import { errorsOf, stateTint, stateWord } from './server-table.js';
 import { type Look, listenersText } from './status-text.js';
 import { threadLine } from './thread-text.js';
 import { TopOrder } from './top-order.js';
@@ -97,7 +97,7 @@ function columnsFor(width: number): readonly Column<ServerRates>[] {
     },
     {
       heading: 'STATE',
-      text: ({ server }) => server.state,
+      text: ({ server }) => stateWord(server),
       tint: ({ server }, paint) => stateTint(server, paint),
     },
     { heading: 'REQ/S', right: true, text: ({ requests }) => rate(requests) },

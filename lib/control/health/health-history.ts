@@ -45,6 +45,8 @@ export class HealthHistory {
   readonly #events = new Recent<HealthEvent>(CAPACITY);
   /** null until a check is over. */
   lastCheck: LastCheck | null = null;
+  /** Who waits for the next check; null: nobody. */
+  #waiting: (() => void)[] | null = null;
 
   /** The last 100, oldest first. */
   get events(): readonly HealthEvent[] {
@@ -71,5 +73,16 @@ export class HealthHistory {
     if (!check.ok) this.note(check.at, 'check_failed', check.result);
     else if (this.lastCheck?.ok === false) this.note(check.at, 'check_passed', check.result);
     this.lastCheck = check;
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    if (waiting !== null) for (const resolve of waiting) resolve();
+  }
+
+  /** Resolves when the next check is over, and the server has been judged by it. */
+  nextResult(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting ??= [];
+      this.#waiting.push(resolve);
+    });
   }
 }

@@ -101,7 +101,7 @@ export interface RouteStatus {
 }
 
 /**
- * up: its checks pass. unchecked: it has no health check. down: its checks fail. ejected: live requests failed too often,
+ * up: its checks pass, or the first one is not over (`lastCheck` is null). unchecked: it has no health check. down: its checks fail. ejected: live requests failed too often,
  * for a while. draining: no new requests except those of bound clients. maintenance: no requests.
  */
 export type ServerState = 'up' | 'unchecked' | 'down' | 'ejected' | 'draining' | 'maintenance';

@@ -293,6 +293,22 @@ t.test('weights, new servers and their end', async (t) => {
   t.equal(subject.servers.length, 2);
 });
 
+t.test('of a new server it is said what its first check found, or that it is not over', async (t) => {
+  const { lb, subject } = await stage(t);
+  const add = async (port: number) => (await lb(`add localhost:${port}`)).stdout;
+  subject.newcomer = { state: 'up' };
+  t.equal(await add(6001), 'localhost:6001 was added to default: up.\n');
+  subject.newcomer = { state: 'down', why: 'refused' };
+  t.equal(await add(6002), 'localhost:6002 was added to default: down (refused).\n');
+  subject.newcomer = { state: 'up', isChecked: false };
+  t.equal(
+    await add(6003),
+    'localhost:6003 was added to default: it gets requests, its first check is not over.\n',
+  );
+  for (const words of ['servers', 'status'])
+    t.match((await lb(words)).stdout, /localhost:6003 .*checking/, words);
+});
+
 t.test('a refusal of the balancer is printed in one line with a remedy', async (t) => {
   const { lb } = await stage(t);
   t.same(await lb('drain aple'), {
