@@ -1,52 +1,24 @@
-import {
-  type Candidate,
-  NO_CANDIDATE,
-  type PickKey,
-  type RandomSource,
-  type Scheduler,
-} from './scheduler.js';
-import { WeightedDraw } from './weighted-draw.js';
+import { DrawnByWeight } from './drawn-by-weight.js';
+import { type Candidate, NO_CANDIDATE, type PickKey, type RandomSource } from './scheduler.js';
 
 /**
  * Of two candidates drawn by weight, the one with fewer requests in flight for its weight. Nearly as even as comparing
  * all of them, and a server that has just returned does not get all requests at once.
  */
-export class PowerOfTwo implements Scheduler {
-  readonly followsLoad = false;
+export class PowerOfTwo extends DrawnByWeight {
   protected readonly candidates: readonly Candidate[];
-  readonly #draw: WeightedDraw;
 
   constructor(candidates: readonly Candidate[], random: RandomSource) {
+    super(candidates, random);
     this.candidates = candidates;
-    this.#draw = new WeightedDraw(candidates, random);
   }
-
-  include(index: number): void {
-    this.#draw.weigh(index);
-  }
-
-  exclude(index: number): void {
-    this.#draw.remove(index);
-  }
-
-  reweigh(index: number): void {
-    this.#draw.weigh(index);
-  }
-
-  noteLoad(): void {}
-
-  grow(): void {
-    this.#draw.grow();
-  }
-
-  forget(): void {}
 
   pick(_key: PickKey, tried: readonly number[]): number {
-    this.#draw.begin(tried);
-    const one = this.#draw.draw();
+    this.draw.begin(tried);
+    const one = this.draw.draw();
     if (one === NO_CANDIDATE) return NO_CANDIDATE;
-    this.#draw.leaveOut(one);
-    const other = this.#draw.draw();
+    this.draw.leaveOut(one);
+    const other = this.draw.draw();
     return other !== NO_CANDIDATE && this.isBetter(other, one) ? other : one;
   }
 
