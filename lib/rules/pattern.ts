@@ -33,14 +33,8 @@ export function matchesAny(
   values: readonly string[],
   budget: WorkBudget,
 ): boolean {
-  switch (pattern.kind) {
-    case 'present':
-      return values.length > 0;
-    case 'exact':
-      return values.includes(pattern.text);
-    case 'regex':
-      return values.some((value) => pattern.regex.test(value, budget));
-  }
+  if (pattern.kind === 'present') return values.length > 0;
+  return values.some((value) => matches(pattern, value, budget));
 }
 
 /** The same for values that are bytes (fields, cookies): they are read as UTF-8, the encoding of configurations. */
@@ -49,14 +43,16 @@ export function matchesAnyBytes(
   values: readonly string[],
   budget: WorkBudget,
 ): boolean {
-  switch (pattern.kind) {
-    case 'present':
-      return values.length > 0;
-    case 'exact':
-      return values.some((value) => readUtf8(value) === pattern.text);
-    case 'regex':
-      return values.some((value) => pattern.regex.test(readUtf8(value), budget));
-  }
+  if (pattern.kind === 'present') return values.length > 0;
+  return values.some((value) => matches(pattern, readUtf8(value), budget));
+}
+
+function matches(
+  pattern: Exclude<ValuePattern<Regex>, { kind: 'present' }>,
+  text: string,
+  budget: WorkBudget,
+): boolean {
+  return pattern.kind === 'exact' ? text === pattern.text : pattern.regex.test(text, budget);
 }
 
 /** Compares whole segments; `/` is a prefix of every path. */
