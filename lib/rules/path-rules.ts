@@ -34,7 +34,7 @@ export interface Rewriting {
 /**
  * Changes the path that is sent. Rules work on the received path after its dot segments are resolved, and keep the
  * encoding of what they do not change. The result begins with one slash: a server would read a text after two slashes
- * as a host.
+ * as a host, and may take a backslash for a slash.
  */
 export class PathRules {
   readonly #rules: readonly Rule[];
@@ -92,7 +92,7 @@ function applyRule(rule: Rule, path: string, context: RuleContext): string {
 
 /** The result begins with one slash, unless it is `before`. */
 function rooted(path: string, before: string): string {
-  return path === before ? path : path.replace(/^\/*/, '/');
+  return path === before ? path : path.replace(/^(?:[/\\]|%2f|%5c)*/i, '/');
 }
 
 function stripPrefix(
@@ -106,7 +106,7 @@ function stripPrefix(
     if (!startsWith(segments, 0, prefix)) return path;
     end = (segments[prefix.length - 1] as Segment).end;
   }
-  return path.slice(end).replace(/^(?:\/|%2f)*/i, '/');
+  return rooted(path.slice(end), path);
 }
 
 function replaceSegments(

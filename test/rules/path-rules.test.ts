@@ -25,6 +25,9 @@ t.test('a prefix is stripped by whole segments, however they are spelt', async (
     ['/api%2Fa', '/a'],
     ['/api//evil.test/a', '/evil.test/a'],
     ['/api%2F%2Fevil.test', '/evil.test'],
+    ['/api/\\evil.test/a', '/evil.test/a'],
+    ['/api/%5C%2fevil.test/a', '/evil.test/a'],
+    ['/api/a\\b', '/a\\b'],
   ];
   for (const [target, sent] of cases) t.equal(rewritten(target, { strip_prefix: '/api' }), sent, target);
   t.equal(rewritten('/api/v1/a', { strip_prefix: '/api/v1' }), '/a');
@@ -67,6 +70,12 @@ t.test('a regular expression is replaced in the path as it came', async (t) => {
   t.equal(rewritten('/old/a-x', rules), '/new/a-x');
   t.equal(rewritten('/older', rules), '/older');
   t.equal(rewritten('/a/b', { replace: { '/a/': '//evil.test' } }), '/evil.test/b');
+  for (const slashes of ['//', '/\\', '/%5c', '%2F%2f'])
+    t.equal(
+      rewritten(`/old${slashes}evil.test`, { replace: { '/^\\/old(.*)/': '$1' } }),
+      '/evil.test',
+      slashes,
+    );
 });
 
 t.test('a path without anything to change is sent as it came, dot segments too', async (t) => {
