@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
+import { BudgetExhausted } from '../../lib/base/work-budget.js';
 import { Regex } from '../../lib/config/regex.js';
 import type { Template, TemplatePart } from '../../lib/config/template.js';
 import type { CookieRule, HeaderRule, ParamRule, PathRule, RulesConfig } from '../../lib/config/types.js';
@@ -130,6 +131,8 @@ t.test('with any rules, the head that is sent is one head of the same message', 
       try {
         outcome = send(view, rules, { trustsPeer, captures: ['/', '/../é', undefined], server: 's' });
       } catch (error) {
+        // Rules that make a path longer and longer are cut short, sooner while their automata are not built.
+        if (error instanceof BudgetExhausted) return;
         if (/rewrite rule made a path/.test((error as Error).message)) return;
         throw error;
       }
