@@ -180,6 +180,7 @@ function readOptions(name: CommandName, words: Words): Command {
     case 'version':
       return { name };
     default:
+      if (words.hosts.length > 1) throw new UsageError(`--host is given twice: lb ${name} takes one.`);
       return { name: 'remote', options: remoteOptions(name, positionals.slice(1), values) };
   }
 }
@@ -380,12 +381,35 @@ function readWords(words: readonly string[]): Words {
       throw new UsageError(`${token.rawName} needs a value.`);
     }
     if (!takesValue && token.value !== undefined) throw new UsageError(`${token.rawName} takes no value.`);
-    values.set(token.name, token.value ?? '');
+    const before = token.name === 'allow' ? values.get('allow') : undefined;
+    values.set(token.name, before === undefined ? (token.value ?? '') : `${before},${token.value}`);
     if (token.name === 'header') headers.push(token.value ?? '');
     if (token.name === 'host') hosts.push(token.value ?? '');
   }
   return { values, positionals: parsed.positionals, typed: words, places, headers, hosts };
 }
+
+/** Words that people type for what lb calls otherwise, with the whole advice: no similar command may be suggested for them. */
+const OTHER_WORDS: { readonly [word: string]: string } = {
+  stop: 'Ctrl-C or SIGTERM ends lb; lb drain NAME is for a server.',
+  quit: 'Ctrl-C or SIGTERM ends lb.',
+  restart: 'lb upgrade restarts it without a refused connection, lb reload reads the file again.',
+  log: 'lb tail shows requests as they end.',
+  logs: 'lb tail shows requests as they end.',
+  list: 'lb servers lists the servers, lb status the routes with them.',
+  ls: 'lb servers lists the servers, lb status the routes with them.',
+  show: 'lb status shows the routes and their servers.',
+  stats: 'lb status has the figures, lb top shows them live.',
+  metrics: 'The admin listener has them at /metrics.',
+  config: 'lb check checks a settings file, lb init writes one.',
+  configtest: 'lb check checks a settings file.',
+  test: 'lb check checks a settings file and runs its tests.',
+  validate: 'lb check checks a settings file.',
+  enable: 'lb ready NAME gives new requests to a server again.',
+  disable: 'lb drain NAME, or lb maintenance NAME, takes a server out.',
+  undrain: 'lb ready NAME gives new requests to a server again.',
+  ban: 'Firewall rules of the settings file ban clients; lb bans lists them.',
+};
 
 function isOption(name: string): name is OptionName {
   return Object.hasOwn(OPTIONS, name);
@@ -406,10 +430,10 @@ function readPort(text: string): number {
       `${JSON.stringify(text)} is not a port. The port to listen on comes first: 8080 ${text}.`,
     );
   }
+  if (!/^[a-z][a-z-]*$/i.test(text)) throw new UsageError(`${JSON.stringify(text)} is not a port.`);
   const close = nearest(text, COMMANDS);
-  throw new UsageError(
-    `${JSON.stringify(text)} is not a port. ${didYouMean(close && `lb ${close}`)}`.trimEnd(),
-  );
+  const advice = Object.hasOwn(OTHER_WORDS, text) ? OTHER_WORDS[text] : didYouMean(close && `lb ${close}`);
+  throw new UsageError(`there is no command ${JSON.stringify(text)}. ${advice}`.trimEnd());
 }
 
 function checkServer(text: string): void {

@@ -248,6 +248,8 @@ export class AdminClient {
       const hint = 'NODE_EXTRA_CA_CERTS names a file of further authorities.';
       return new AdminError('untrusted', `the certificate of ${where} is not trusted: ${message}. ${hint}`);
     }
+    if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+      return new AdminError('unreachable', `the host of ${where} is not known to the name service.`);
     if (code !== 'ECONNREFUSED' && code !== 'ENOENT')
       return new AdminError('unreachable', `${where} cannot be asked: ${message}.`);
     const another = this.#place.isFromOption ? '' : ' Another address is set with --admin.';

@@ -16,7 +16,13 @@ export function listBans(firewalls: readonly Firewall[], wallMs: number): BanLis
     for (const { client, leftMs } of firewall.bans()) {
       total++;
       if (bans.length === MOST) continue;
-      bans.push({ client, rule: name, until: wallMs + leftMs, leftMs, observed: mode === 'observe' });
+      bans.push({
+        client,
+        rule: name,
+        until: Math.round(wallMs + leftMs),
+        leftMs: Math.round(leftMs),
+        observed: mode === 'observe',
+      });
     }
   }
   return { total, bans: bans.sort((one, other) => other.leftMs - one.leftMs) };

@@ -210,7 +210,7 @@ t.test('a server is drained, taken back, put into maintenance', async (t) => {
 
 t.test('a host is put into maintenance for a time, and opened again', async (t) => {
   const { lb, subject } = await stage(t);
-  t.match(await lb('maintenance --host www.a.test --for 30m --allow 10.0.0.0/8,::1'), {
+  t.match(await lb('maintenance --host www.a.test --for 30m --allow 10.0.0.0/8 --allow ::1'), {
     code: 0,
     stdout:
       /^www\.a\.test is in maintenance for 30 min, until \S+: all but 10\.0\.0\.0\/8, ::1 get 503\.\nlb maintenance --host www\.a\.test --off ends it\.\n$/,
