@@ -214,8 +214,10 @@ export class ClientRequest implements BodyListener, ClientSide {
 
   deadlinePassed(): void {
     // Empty lines alone are not a request (RFC 9112, 2.2): there is nothing to answer.
-    if (this.#phase === 'head' && this.#parser.started) this.#refuse(HEAD_TIMEOUT, this.#now());
-    else if (this.#phase === 'head' || this.#phase === 'drain') this.#connection?.closePolitely();
+    if (this.#phase === 'head' && this.#parser.started) {
+      this.#parser.giveUp();
+      this.#refuse(HEAD_TIMEOUT, this.#now());
+    } else if (this.#phase === 'head' || this.#phase === 'drain') this.#connection?.closePolitely();
     else if (this.#phase === 'body') this.fail(FAILURES.request_timeout, BODY_TIMEOUT);
   }
 
@@ -242,7 +244,7 @@ export class ClientRequest implements BodyListener, ClientSide {
 
   /** Is it complete, and has the client said that it is the last one? */
   get isLast(): boolean {
-    return this.#phase === 'held' && this.requestComplete && !this.head.keepsAlive;
+    return this.#phase === 'held' && this.#parser.complete && this.requestComplete && !this.head.keepsAlive;
   }
 
   /**

@@ -116,6 +116,11 @@ export abstract class MessageParser {
     return false;
   }
 
+  /** The head will not be complete: keeps what its line says, if that has arrived, for the log. */
+  giveUp(): void {
+    if (this.#lineRead) this.noteLine(this.#gathered as Buffer, 0, this.lineEnd - this.lineStart);
+  }
+
   /** The message is finished: releases the listener to its body, and prepares for the next. */
   reset(): void {
     if (this.#llhttp !== null) this.#giveLlhttp(this.#llhttp);

@@ -30,6 +30,7 @@ t.test('timeouts.request_header counts from the first byte and later ones do not
   t.match(answer, /^HTTP\/1\.1 408 Request Timeout\r\n/);
   t.match(answer, /\r\nConnection: close\r\n/);
   t.match(await seen.request(), { status: 408, reason: 'request_timeout', server: '', attempts: 0 });
+  t.match(await seen.request(), { method: 'GET', target: '/' }, 'as far as the head was read');
   t.equal(server.accepted, 0, 'no server was asked');
 });
 
@@ -42,18 +43,25 @@ t.test('a 408 is followed by a lingering close, whatever an earlier connection a
   first.send(GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
   await first.toEnd();
   await until(() => balancer.clientCount === 0);
-  const slow = await connect();
-  slow.send('GET / HTTP/1.1\r\nX-Slow');
-  await until(() => balancer.clientCount === 1);
-  await turns();
-  clock.advance(10_000 + LATE + LATE);
-  await slow.until('408 Request Timeout');
-  await turns();
-  t.equal(balancer.clientCount, 1, 'further input is read');
-  slow.send(': more\r\n');
-  await turns();
-  slow.destroy();
-  await until(() => balancer.clientCount === 0);
+  for (const [line, body] of [
+    ['GET / HTTP/1.1', 'Request Timeout'],
+    ['GET / HTTP/1.0', 'Request Timeout'],
+    ['HEAD / HTTP/1.0', ''],
+  ] as const) {
+    const slow = await connect();
+    slow.send(`${line}\r\nX-Slow`);
+    await until(() => balancer.clientCount === 1);
+    await turns();
+    clock.advance(10_000 + LATE + LATE);
+    t.match(await slow.until('\r\n\r\n'), /^HTTP\/1\.1 408 /);
+    await turns();
+    t.equal(slow.received, body, line);
+    t.equal(balancer.clientCount, 1, 'further input is read');
+    slow.send(': more\r\n');
+    await turns();
+    slow.destroy();
+    await until(() => balancer.clientCount === 0);
+  }
 });
 
 t.test('a second request on the same connection has a header deadline of its own', async (t) => {
