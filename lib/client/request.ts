@@ -394,8 +394,8 @@ export class ClientRequest implements BodyListener, ClientSide {
     this.#connection?.cut();
   }
 
-  switchProtocols(head: ResponseHead, fields: string): void {
-    this.#responder.switching(head, fields);
+  switchProtocols(head: ResponseHead, edit: HeadEdit | null): void {
+    this.#responder.switching(head, edit);
     this.#channel.probePeer();
     this.#move('tunnel');
     this.#connection?.deadline.disarm();

@@ -46,10 +46,10 @@ export class Responder {
     this.#channel?.writeText(encodeInterimHead(head));
   }
 
-  switching(head: ResponseHead, fields: string): void {
+  switching(head: ResponseHead, edit: HeadEdit | null): void {
     this.#form.keepAlive = false;
     this.status = head.status;
-    this.sentHead = encodeInterimHead(head, fields);
+    this.sentHead = encodeInterimHead(head, edit);
     this.#channel?.writeText(this.sentHead);
   }
 

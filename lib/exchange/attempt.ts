@@ -273,7 +273,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     // The server has done its part; how the tunnel ends says nothing about the server.
     noteOutcome(server, 'ok', head.status, this.#recorder.stopAttempt(now), true);
     this.relay.beginTunnel();
-    client.switchProtocols(head, this.#context.bindingTo(server));
+    client.switchProtocols(head, this.#context.editOfResponse(server, head.status));
     return true;
   }
 

@@ -157,12 +157,6 @@ export class RequestContext implements RuleContext {
     this.responseEdit.append('proxy-status', 'Proxy-Status', statusOfResponse(this.proxyName, status));
   }
 
-  /** The lines that bind a client to `server` when its answer is a tunnel; empty when there are none. */
-  bindingTo(server: Server): string {
-    this.destination?.selector?.sticky?.mark(this, server, this.responseEdit);
-    return this.responseEdit.rest();
-  }
-
   /** The firewalls of the route have let the request in. */
   enter(firewalls: FirewallChain): void {
     this.#entered = firewalls;

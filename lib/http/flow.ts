@@ -63,8 +63,8 @@ export interface ClientSide {
   useLimits(bodyBytes: number, bodyTimeout: number, bodyRate: number): boolean;
   /** The response broke off: closes so that the client does not take it for complete. */
   cut(): void;
-  /** Sends a 101 with `fields`, lines that are added; from here on all bytes of the client go to `onClientTunnelBytes`. */
-  switchProtocols(head: ResponseHead, fields: string): void;
+  /** Sends a 101 with the changes of `edit`; from here on all bytes of the client go to `onClientTunnelBytes`. */
+  switchProtocols(head: ResponseHead, edit: HeadEdit | null): void;
   /** Sends bytes of a tunnel. False: the caller should wait for `onClientDrain`. */
   sendTunnel(buffer: Buffer, start: number, end: number): boolean;
   endTunnel(): void;

@@ -348,18 +348,22 @@ export function connectionLine(form: ResponseForm): string {
 }
 
 /**
- * An interim response (1xx) as the client gets it; a 101 keeps its Upgrade. Rules apply to final responses only. `fields`
- * are lines that we add.
+ * An interim response (1xx) as the client gets it, or a 101, which keeps its Upgrade. `edit` is what rules change: of a 101,
+ * which is the last response of its connection; null is nothing, as for every interim one.
  */
-export function encodeInterimHead(head: ResponseHead, fields = ''): string {
+export function encodeInterimHead(head: ResponseHead, edit: HeadEdit | null = null): string {
   const table = head.status === 101 ? SWITCHING : INTERIM;
   let out = statusLine(head);
+  edit?.begin();
   for (let i = 0; i < head.fieldCount; i++) {
     const id = head.idAt(i);
     if (table[id] !== PASS || isNamed(head, i, id, head.connection)) continue;
-    out += head.text.slice(head.lineStart(i), head.lineStart(i + 1));
+    const edited = edit === null ? null : edit.fieldAt(head, i);
+    out +=
+      edited === null ? head.text.slice(head.lineStart(i), head.lineStart(i + 1)) : edited.lineAt(head, i);
   }
-  return `${out}${fields}${head.status === 101 ? 'Connection: Upgrade\r\n' : ''}\r\n`;
+  const added = edit === null ? '' : edit.rest();
+  return `${out}${added}${head.status === 101 ? 'Connection: Upgrade\r\n' : ''}\r\n`;
 }
 
 let second = -1;

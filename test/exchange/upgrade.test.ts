@@ -77,6 +77,33 @@ t.test('both heads carry the upgrade, and no other hop-by-hop field', async (t) 
   );
 });
 
+t.test('rules for responses change a 101 too, but not what makes it one', async (t) => {
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(
+      SWITCHING.replace(
+        '\r\n\r\n',
+        '\r\nServer: secret/1.0\r\nX_Powered_By: x\r\nSec-WebSocket-Accept: y\r\n\r\n',
+      ),
+    );
+    await connection.hang();
+  });
+  const { connect } = await startBalancer(t, {
+    servers: [{ address: server.address, name: 'web' }],
+    response_header_rules: {
+      add: { 'X-Served-By': '{server}' },
+      remove: ['Server', 'X-Powered-By'],
+      replace: { 'Sec-WebSocket-Accept': { y: 'z' } },
+    },
+  });
+  const client = await connect();
+  client.send(UPGRADE);
+  t.equal(
+    await client.until('\r\n\r\n'),
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: z\r\nX-Served-By: web\r\nConnection: Upgrade\r\n\r\n',
+  );
+});
+
 t.test('bytes after an upgrade request wait for the 101', async (t) => {
   let early: Buffer | null = null;
   const bytes = Buffer.alloc(200_000, 'frame');
