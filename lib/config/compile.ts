@@ -16,6 +16,7 @@ import { compileMaintenance } from './maintenance.js';
 import { compileLanguages } from './match.js';
 import { isEverything } from './network.js';
 import type { Finding } from './problems.js';
+import { warnOfLoops } from './redirect-loop.js';
 import { deepFreeze, each, Report } from './report.js';
 import { compileRetry } from './retry.js';
 import { type ConfigScope, compileScope, isWhole } from './routes.js';
@@ -26,7 +27,7 @@ import type { Settings } from './settings.js';
 import { compileShared } from './shared.js';
 import type { IncludedFile } from './sources.js';
 import { compileSticky } from './sticky.js';
-import { compileTls } from './tls.js';
+import { compileTls, warnIfUnused } from './tls.js';
 import { compileMeasuredPaths, compileMetrics, compileTracing } from './tracing.js';
 import type { Config, HostConfig, ScopeConfig } from './types.js';
 
@@ -76,10 +77,14 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
   const rest = compileScope(settings, file, 'file', context);
   const { action } = file;
   const tls = compileTls(settings.tls, context);
+  const listen = compileListen(settings.listen, tls, context);
+  const admin = compileAdmin(settings.admin, tls, context);
+  warnIfUnused(tls, admin === null ? listen : [...listen, admin], context);
+  warnOfLoops(settings, listen, report);
   const config: Config = {
-    listen: compileListen(settings.listen, tls, context),
+    listen,
     tls,
-    admin: compileAdmin(settings.admin, tls, context),
+    admin,
     servers: action?.kind === 'forward' ? action.group.servers : [],
     healthCheck: file.terms.healthCheck,
     passiveHealth: file.terms.passiveHealth,

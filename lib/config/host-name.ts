@@ -7,6 +7,8 @@ import type { HostName } from './types.js';
 export function parseHostName(text: string): HostName {
   const bare = text.toLowerCase().replace(/\.$/, '');
   if (bare === '*') throw unexpected(text, 'Settings for every host belong at the top of the file.');
+  if (/^\/.+\/$/.test(text))
+    throw unexpected(text, `A regular expression begins with ~ here: "~ ${text.slice(1, -1)}".`);
   if (bare.includes('://') || bare.includes('/')) throw unexpected(text, 'Write the name alone.');
   if (/:\d+$/.test(bare) && !/^\[.*\]$/.test(bare)) throw unexpected(text, 'Write it without the port.');
   if (bare.startsWith('*.')) return { kind: 'wildcard', suffix: `.${checkName(bare.slice(2), text)}` };

@@ -15,13 +15,33 @@ export interface Network {
 export function parseNetwork(text: string): Network {
   const [address = '', length, ...rest] = text.split('/');
   // ipaddr.js also accepts 10.1, 0x0a.0.0.1 and 010.0.0.1, which people write with another meaning.
-  if (isIP(address) === 0 || address.includes('%') || rest.length > 0) throw unexpected(text, '');
+  if (isIP(address) === 0 || address.includes('%') || rest.length > 0)
+    throw unexpected(text, adviseNetwork(text));
   const parsed = ipaddr.parse(address);
   const mapped = parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress();
   const bits = parsed.kind() === 'ipv4' ? 32 : 128;
   const prefix = length === undefined ? bits : prefixLength(text, length, bits);
   if (mapped && prefix >= 96) return block(text, 4, parsed.toIPv4Address().toByteArray(), prefix - 96);
   return block(text, bits === 32 ? 4 : 6, parsed.toByteArray(), prefix);
+}
+
+/** What to write instead, where it is plain what was meant; else empty. */
+function adviseNetwork(text: string): string {
+  const wild = /^((?:\d{1,3}\.){1,3})(?:\*\.){0,2}\*$/.exec(text)?.[1]?.split('.').slice(0, -1);
+  if (wild) return adviseBlock(wild, String(8 * wild.length));
+  const [, short, length] = /^(\d{1,3}(?:\.\d{1,3}){0,2})\.?\/(\d{1,2})$/.exec(text) ?? [];
+  if (short !== undefined && length !== undefined) return adviseBlock(short.split('.'), length);
+  if (/^(?:all|any|\*|everyone|everybody)$/i.test(text))
+    return '0.0.0.0/0 is every IPv4 address, ::/0 every IPv6 address.';
+  if (/^[\d.]+\s*-\s*[\d.]+$/.test(text)) return 'Write a range as networks, such as 10.0.0.0/28.';
+  if (/^\[.*\](?::\d+)?$/.test(text)) return 'Write it without brackets and port.';
+  if (/^[\d.]+:\d+$/.test(text)) return 'Write it without the port.';
+  return /^[a-z][a-z\d.-]*$/i.test(text) ? 'Names are not looked up here: write the address.' : '';
+}
+
+function adviseBlock(bytes: readonly string[], length: string): string {
+  const address = [...bytes, '0', '0', '0'].slice(0, 4).join('.');
+  return isIP(address) === 4 && Number(length) <= 32 ? `Write ${address}/${length}.` : '';
 }
 
 /**

@@ -29,6 +29,16 @@ export function compileTls(setting: TlsSettings | undefined, context: Context): 
   return setting === undefined ? null : compileTerms(setting, ['tls'], context);
 }
 
+/** Warns of terms at the top of the file that no listener has: everybody is served without TLS. */
+export function warnIfUnused(
+  shared: TlsConfig | null,
+  listeners: readonly { readonly tls: TlsConfig | null }[],
+  { report }: Context,
+): void {
+  if (shared === null || listeners.some(({ tls }) => tls === shared)) return;
+  report.warning(['tls'], 'no listener uses it', 'Say so in listen: listen: [{ address: 8443, tls: true }].');
+}
+
 /** Compiles `tls` of a listener; null: plain HTTP. `shared`: the terms at the top of the file. */
 export function compileListenerTls(
   setting: ListenerTlsSetting | undefined,

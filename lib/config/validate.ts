@@ -134,6 +134,7 @@ function adviseValue(error: SchemaError): string {
   const [hole, ...others] = isRecord(error.data) ? Object.entries(error.data) : [];
   if (hole && others.length === 0 && hole[1] === null) return `Put it in quotes: "{${hole[0]}}".`;
   const { expected = '' } = error.parentSchema as Schema;
+  if (isRecord(error.data) && /\blist of\b/.test(expected)) return 'Write a list: each entry after a dash.';
   if (error.keyword === 'enum' && typeof error.data === 'string')
     return suggest(error.data, (error.params.allowedValues as unknown[]).map(String));
   return adviseText(error.data, expected);

@@ -64,6 +64,19 @@ await withChromium(t, async (t, browser) => {
     t.same(complaints, []);
   });
 
+  await t.test('a link to a server that is gone says so by name, and leads out', async (t) => {
+    const site = await startSite(t);
+    const gone = '<img src=x>';
+    const { page, complaints } = await openPage(browser, `${site.url}#server=${encodeURIComponent(gone)}`);
+    t.teardown(() => page.close());
+    await page.getByText(`There is no server “${gone}” now.`).waitFor();
+    await page.getByRole('link', { name: 'Show everything' }).click();
+    await page.getByRole('button', { name: 'Drain apple' }).waitFor();
+    t.equal(new URL(page.url()).hash, '');
+    t.equal(await page.getByText('Show everything').isVisible(), false);
+    t.same(complaints, []);
+  });
+
   await t.test('everything can be done with the keyboard alone', async (t) => {
     const site = await startSite(t);
     const { page } = await openPage(browser, site.url);

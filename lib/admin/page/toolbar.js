@@ -1,4 +1,4 @@
-import { make, mark, part, say } from './elements.js';
+import { mark, part, say } from './elements.js';
 import { count, plural, STATES } from './words.js';
 
 /** A search begins this long after the last key, in ms. */
@@ -77,12 +77,10 @@ export function serversText({ servers, usable, by_state: byState }) {
 }
 
 /** What is said where no route suits. @param {import('./place.js').Place} place */
-export function nothingText({ search, wrong, isAlone }) {
-  if (isAlone) return 'There is none of this name any more.';
+export function nothingText({ search, wrong, server, route }) {
+  if (server !== null) return `There is no server “${server}” now.`;
+  if (route !== null) return `There is no route “${route}” now.`;
   if (search !== '')
     return `No route or server ${wrong ? 'with something wrong ' : ''}has “${search}” in its name.`;
   return wrong ? 'Nothing is wrong.' : 'There are no routes.';
 }
-
-/** An empty list says so with a way out. */
-export const clearLink = () => make('a', { href: '#' }, 'Show everything');

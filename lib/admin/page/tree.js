@@ -35,7 +35,9 @@ export class Tree {
     const caption = make('caption.unseen', {}, 'Routes and their servers');
     this.table = make('table.tree', { role: 'table' }, caption, head);
     this.card = make('div.card', {}, this.table);
-    this.empty = make('p.empty', { hidden: true });
+    this.emptyText = make('span');
+    this.wayOut = make('a', { href: '#' }, 'Show everything');
+    this.empty = make('p.empty', { hidden: true }, this.emptyText, ' ', this.wayOut);
     place.append(this.card, this.empty);
   }
 
@@ -45,7 +47,8 @@ export class Tree {
     const items = routes.map((route) => ({ ...route, rows: byRoute.get(route.id) ?? [] }));
     this.card.hidden = items.length === 0;
     this.empty.hidden = items.length > 0;
-    say(this.empty, empty);
+    say(this.emptyText, empty);
+    this.wayOut.hidden = location.hash.length <= 1;
     reconcile(
       this.table,
       this.kept,
