@@ -5,8 +5,9 @@ import { BudgetExhausted } from '../../lib/base/work-budget.js';
 import { Regex } from '../../lib/config/regex.js';
 import type { Template, TemplatePart } from '../../lib/config/template.js';
 import type { CookieRule, HeaderRule, ParamRule, PathRule, RulesConfig } from '../../lib/config/types.js';
+import { FIELD } from '../../lib/http/fields.js';
 import { HeadEdit } from '../../lib/http/head-edit.js';
-import { encodeResponseHead } from '../../lib/http/head-encoder.js';
+import { encodeInterimHead, encodeResponseHead } from '../../lib/http/head-encoder.js';
 import { normalisePath } from '../../lib/http/path.js';
 import { RequestView } from '../../lib/http/request-view.js';
 import { RouteRules } from '../../lib/rules/route-rules.js';
@@ -101,9 +102,12 @@ const field = fc
   .map(([name, value]) => `${name}:${value}`);
 const target = fc
   .tuple(
-    fc.array(fc.constantFrom('/', '/a', '/b', '/.', '/..', '%2F', '%61', '%20', '..', '%C3%A9'), {
-      maxLength: 6,
-    }),
+    fc.array(
+      fc.constantFrom('/', '/a', '/b', '/.', '/..', '%2F', '%61', '%20', '..', '%C3%A9', '\\', '%5c'),
+      {
+        maxLength: 6,
+      },
+    ),
     fc.array(fc.constantFrom('?', 'q=%0D%0A', 'q', '&', 'r=..', '%', '='), { maxLength: 5 }),
   )
   .map(([path, query]) => `/${path.join('')}${query.length > 0 ? `?${query.join('')}` : ''}`);
@@ -143,7 +147,9 @@ t.test('with any rules, the head that is sent is one head of the same message', 
         [method, framing, contentLength],
         [before.method, before.framing, before.contentLength],
       );
-      assert.equal(normalisePath(originTarget.split('?')[0] as string).problem, null);
+      const [path = ''] = originTarget.split('?');
+      assert.equal(normalisePath(path).problem, null);
+      if (path !== view.rawPath) assert.doesNotMatch(path, /^\/(?:[/\\]|%2f|%5c)/i);
       const untouched = (fields: readonly (readonly [string, string])[]) =>
         fields.filter(([name]) => /^(x-own|accept|content-length|transfer-encoding)$/i.test(name));
       assert.deepEqual(untouched(outcome.fields), untouched(fieldsOf(before)));
@@ -173,6 +179,13 @@ t.test('with any rules, the response is one response with the same body', async 
         assert.deepEqual(
           [after.status, after.framing, after.contentLength],
           [200, head.framing, head.contentLength],
+        );
+        const offer = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', ...fields, line, '', ''];
+        const switched = responseHead(encodeInterimHead(responseHead(offer.join('\r\n')), edit));
+        assert.deepEqual([switched.status, switched.valueOf(FIELD.upgrade)], [101, 'websocket']);
+        assert.deepEqual(
+          [FIELD.contentLength, FIELD.transferEncoding].filter((id) => switched.has(id)),
+          [],
         );
       },
     ),
