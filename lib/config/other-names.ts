@@ -57,6 +57,44 @@ const OTHER_NAMES: { readonly [word: string]: readonly string[] } = {
   worker_processes: ['workers'],
 };
 
+/** The same for values that are words. */
+const OTHER_VALUES: { readonly [word: string]: string } = {
+  agent: 'user_agent',
+  apache: 'combined',
+  backend: 'server',
+  bytes: 'bytes_out',
+  client_ip: 'client',
+  code: 'status',
+  common: 'combined',
+  duration: 'duration_ms',
+  elapsed: 'duration_ms',
+  ip: 'client',
+  latency: 'duration_ms',
+  least_conn: 'least_connections',
+  leastconn: 'least_connections',
+  p2c: 'power_of_two',
+  path: 'target',
+  remote_addr: 'client',
+  request_time: 'duration_ms',
+  rr: 'round_robin',
+  size: 'bytes_out',
+  source: 'ip_hash',
+  status_code: 'status',
+  time: 'ts',
+  timestamp: 'ts',
+  two_random_choices: 'power_of_two',
+  upstream: 'server',
+  uri: 'target',
+  url: 'target',
+};
+
+/** What an unknown word may be called here, among the words that are allowed; undefined if it is none of these. */
+export function otherValue(word: string, allowed: readonly string[]): string | undefined {
+  const known = word.toLowerCase().replaceAll('-', '_');
+  const name = Object.hasOwn(OTHER_VALUES, known) ? OTHER_VALUES[known] : undefined;
+  return name !== undefined && allowed.includes(name) ? name : undefined;
+}
+
 /** What an unknown key may be called here, among the keys that are known where it stands; undefined if it is none of these. */
 export function otherName(key: string, known: Readonly<Record<string, Schema>>): string | undefined {
   const word = key.toLowerCase().replaceAll('-', '_');

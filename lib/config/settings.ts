@@ -400,7 +400,10 @@ export interface AccessLogSettings {
   /**
    * The fields of a json line, in this order; for combined, the fields after those that Apache writes. By default
    * json has all but referer, trace_id, span_id and client_cert, instance only when it is set, and tls_version,
-   * cipher and sni only over TLS; combined has duration_ms, server and request_id.
+   * cipher and sni only over TLS; combined has duration_ms, server and request_id. The fields are ts, request_id,
+   * client, method, target, host, protocol, route, status, server, attempts, tries, duration_ms, queue_ms,
+   * connect_ms, first_byte_ms, bytes_in, bytes_out, reason, detail, user_agent, referer, trace_id, span_id,
+   * tls_version, cipher, sni, client_cert and instance.
    */
   readonly fields?: readonly AccessLogField[];
   /**
@@ -431,7 +434,7 @@ export type LoggedHeadersSetting = readonly string[];
 /** Dev, combined, json or off. */
 export type AccessLogFormat = 'dev' | 'combined' | 'json' | 'off';
 
-/** The name of a field. */
+/** The name of a field (lb help access_log.fields lists them). */
 export type AccessLogField =
   | 'ts'
   | 'request_id'

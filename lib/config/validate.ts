@@ -1,6 +1,6 @@
 import { isRecord } from '../base/json.js';
-import { didYouMean, suggest } from '../base/nearest.js';
-import { otherName } from './other-names.js';
+import { didYouMean, nearest, suggest } from '../base/nearest.js';
+import { otherName, otherValue } from './other-names.js';
 import type { Finding } from './problems.js';
 import { type Schema, schema } from './schema.js';
 import { type SchemaError, schemaCheck } from './schema-check.js';
@@ -135,8 +135,10 @@ function adviseValue(error: SchemaError): string {
   if (hole && others.length === 0 && hole[1] === null) return `Put it in quotes: "{${hole[0]}}".`;
   const { expected = '' } = error.parentSchema as Schema;
   if (isRecord(error.data) && /\blist of\b/.test(expected)) return 'Write a list: each entry after a dash.';
-  if (error.keyword === 'enum' && typeof error.data === 'string')
-    return suggest(error.data, (error.params.allowedValues as unknown[]).map(String));
+  if (error.keyword === 'enum' && typeof error.data === 'string') {
+    const allowed = (error.params.allowedValues as unknown[]).map(String);
+    return didYouMean(otherValue(error.data, allowed) ?? nearest(error.data, allowed));
+  }
   return adviseText(error.data, expected);
 }
 
