@@ -114,7 +114,9 @@ export class LingeringClose {
       this.#channel.destroy();
     } else if (this.#endsAt !== 0) {
       const now = this.#deadline.wheel.clock.now();
-      this.#deadline.armFrom(now, Math.max(1, Math.min(idleMs, this.#endsAt - now)));
+      const left = this.#endsAt - now;
+      // When the time is over, the deadline stays: moved by each read, it might not pass while a client sends without a pause.
+      if (left > 0) this.#deadline.armFrom(now, Math.min(idleMs, left));
     }
   }
 
@@ -123,6 +125,8 @@ export class LingeringClose {
   }
 }
 
+/** ms until a body is given up that is too late already. */
+export const OVERDUE_MS = 1;
 /** The rate is not checked before this: a client may begin slowly. */
 const GRACE_MS = 10_000;
 
@@ -151,12 +155,12 @@ export class BodyPace {
     this.#rate = rate;
   }
 
-  /** After `bytes` of the body: ms from `now` until more must arrive; 0 is no limit. */
+  /** After `bytes` of the body: ms from `now` until more must arrive; 0 is no limit, `OVERDUE_MS` the least. */
   patience(now: number, bytes: number): number {
     if (this.#rate === 0) return this.#timeout;
     if (this.#since === -1) this.#since = now;
     const left = this.#since + GRACE_MS + (bytes * 1000) / this.#rate - now;
-    return Math.max(1, this.#timeout === 0 ? left : Math.min(left, this.#timeout));
+    return Math.max(OVERDUE_MS, this.#timeout === 0 ? left : Math.min(left, this.#timeout));
   }
 
   /** Reading is paused from `now` on (ms): the server reads no more. */

@@ -13,7 +13,7 @@ import { encodeReply, encodeRouteReply } from '../http/replies.js';
 import { RequestParser } from '../http/request-parser.js';
 import type { Channel } from '../net/channel.js';
 import type { ConnectionControl, RequestOwner } from './contracts.js';
-import { BodyPace } from './deadlines.js';
+import { BodyPace, OVERDUE_MS } from './deadlines.js';
 import { Responder } from './responder.js';
 
 const HEAD_TIMEOUT: Refusal = {
@@ -229,7 +229,10 @@ export class ClientRequest implements BodyListener, ClientSide {
   /** Sets the deadline for more of the body. */
   #armPatience(): void {
     const now = this.#now();
-    this.#connection?.deadline.armFrom(now, this.#pace.patience(now, this.#parser.body.contentBytes));
+    const { deadline } = this.#connection as ConnectionControl;
+    const patience = this.#pace.patience(now, this.#parser.body.contentBytes);
+    // The deadline of a body that is too late stays: moved by each piece, it might not pass while they come without a pause.
+    if (patience !== OVERDUE_MS || !deadline.armed) deadline.armFrom(now, patience);
   }
 
   #now(): number {

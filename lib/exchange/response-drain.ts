@@ -32,9 +32,11 @@ export class ResponseDrain implements ResponseListener, DeadlineOwner {
   readonly droppedTrailers = null;
 
   onBodyBytes(_buffer: Buffer, start: number, end: number): void {
+    const before = this.#bytes;
     this.#bytes += end - start;
-    // Not at once: the connection is being read in this call.
-    if (this.#bytes > MAX_BYTES) this.#deadline.arm(1);
+    // Not at once: the connection is being read in this call. Once: moved by each read, the deadline might not pass while a
+    // server sends without a pause.
+    if (before <= MAX_BYTES && this.#bytes > MAX_BYTES) this.#deadline.arm(1);
   }
 
   onResponseEnd(): void {

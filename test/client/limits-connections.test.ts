@@ -214,6 +214,22 @@ t.test('after an answer that ends the connection, input is dropped for at most 5
   await until(() => balancer.clientCount === 0);
 });
 
+t.test('a client that sends without a pause has no longer than that', async (t) => {
+  const { balancer, connect, clock } = await startBalancer(t, {}, { manual: true });
+  const client = await connect();
+  client.send('GET / HTTP/1.1\r\n\r\n');
+  t.match(await client.toEnd(), /^HTTP\/1\.1 400 /);
+  const first = clock.now();
+  // Always just before the deadlines are looked at, which is every 50 ms.
+  while (clock.now() - first < 6000 && balancer.clientCount > 0) {
+    clock.advance(49.5);
+    client.send('more');
+    await turns();
+    clock.advance(0.5);
+  }
+  t.ok(clock.now() - first < 5200, `closed after ${clock.now() - first} ms`);
+});
+
 t.test('at most a few megabytes of a refused upload are read', async (t) => {
   const { balancer, connect } = await startBalancer(t, {}, { manual: true });
   const client = await connect();

@@ -162,6 +162,30 @@ t.test('timeouts.request_body does not run while the server keeps the client wai
   t.equal((await client.response()).status, 200);
 });
 
+t.test(
+  'limits.body_rate: bytes that come without a pause do not put off the end of a body below it',
+  async (t) => {
+    const server = await startRawServer(async (connection) => connection.hang());
+    t.teardown(() => server.close());
+    const settings = { servers: [server.address], limits: { body_rate: '1kb' } };
+    const { connect, clock } = await startBalancer(t, settings, manual);
+    const client = await connect();
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n');
+    await turns();
+    const first = clock.now();
+    // Always just before the deadlines are looked at, which is every 50 ms.
+    while (clock.now() - first < 12_000 && client.received === '') {
+      clock.advance(49.5);
+      client.send('x');
+      await turns();
+      clock.advance(0.5);
+      await turns();
+    }
+    t.match(client.received, /^HTTP\/1\.1 408 /);
+    t.ok(clock.now() - first < 11_000, `after ${clock.now() - first} ms`);
+  },
+);
+
 t.test('limits.body_rate: a client below the rate gets 408, one that keeps it does not', async (t) => {
   const server = await startRawServer(async (connection) => {
     await connection.readToEnd();

@@ -4,7 +4,7 @@ import { answering, type RawConnection, startRawServer } from '../../fixtures/ra
 import { type SeenRequest, startBalancer, untilCollected } from '../support/balancer.js';
 import { OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
-import { until } from '../support/loop-ticks.js';
+import { turns, until } from '../support/loop-ticks.js';
 import { chunked, deadAddress, origin, readRequest } from '../support/origin.js';
 import { startPaths } from '../support/paths.js';
 
@@ -307,6 +307,37 @@ t.test('no byte of a retried answer reaches the client, and its connection is re
     t.ok(asked >= 2);
     t.equal(bad[index]?.accepted, kept ? 1 : asked, `${name}: connections`);
   }
+});
+
+t.test('the connection is closed when the rest of a retried answer comes without an end', async (t) => {
+  let held: RawConnection | null = null;
+  const endless = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write('HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n');
+    held = connection;
+    await connection.hang();
+  });
+  const good = await working(t);
+  const { connect, clock } = await startBalancer(
+    t,
+    { servers: [endless.address, good.address], algorithm: 'first', retry: { on: [503] } },
+    { manual: true },
+  );
+  const client = await connect();
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await client.response();
+  const connection = held as unknown as RawConnection;
+  const piece = chunked('x'.repeat(40_000), 40_000).subarray(0, -5);
+  const first = clock.now();
+  // Always just before the deadlines are looked at, which is every 50 ms.
+  while (clock.now() - first < 3000 && endless.connections > 0) {
+    clock.advance(49.5);
+    await connection.write(piece);
+    await turns();
+    clock.advance(0.5);
+    await turns();
+  }
+  t.ok(clock.now() - first < 500, `closed after ${clock.now() - first} ms`);
 });
 
 t.test('the connection is closed when the rest of a retried answer is slow', async (t) => {
