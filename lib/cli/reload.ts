@@ -11,6 +11,7 @@ import { renderFindings } from './certificate-report.js';
 import { writeReport } from './complaint.js';
 import type { ConsoleLog } from './console-log.js';
 import { type ContainerRoutes, describeChange } from './container-routes.js';
+import { count } from './error-text.js';
 import { explainFailure } from './failure.js';
 import { readSettings, type SettingsReading } from './read-settings.js';
 import type { FileRecord } from './recorded-files.js';
@@ -213,7 +214,7 @@ export class Reload {
     }
     const message = `${file} was not loaded`;
     this.#consoleLog.say(`${message}: the previous settings stay in force`);
-    this.#balancer.refuseReload(report.split('\n', 1)[0] ?? '');
+    this.#balancer.refuseReload(firstProblem(report));
     return { ok: false, message, report };
   }
 }
@@ -221,6 +222,14 @@ export class Reload {
 /** Certificates are followed; whether there is TLS is not. */
 function withoutTls(admin: Config['admin']): object | null {
   return admin === null ? null : { ...admin, tls: admin.tls !== null };
+}
+
+/** The first problem of a report in one line, and how many there are beside it: each begins with its place. */
+function firstProblem(report: string): string {
+  const [first = '', ...lines] = report.split('\n');
+  const rest = lines.map((line) => /^and ([\d,]+) more$/.exec(line)?.[1]?.replaceAll(',', '')).find(Boolean);
+  const more = lines.filter((line) => /^\S.*:\d+ {2}/.test(line)).length + Number(rest ?? 0);
+  return more === 0 ? first : `${first} (lb check shows ${count(more, 'other problem')})`;
 }
 
 /** A bug in lb. It is reported here, because a failed reload must not end the program. */

@@ -20,11 +20,13 @@ t.test('SIGHUP loads a good file, and keeps the old settings when the file is ba
   const write = (servers: string, more = ''): void =>
     writeFileSync(
       file,
-      `listen: 127.0.0.1:0\nhealth_check: { path: /healthcheck }\nservers: [${servers}]\n${more}`,
+      `listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\nhealth_check: { path: /healthcheck }\nservers: [${servers}]\n${more}`,
     );
   write(first.address);
   const program = start(t, ['-c', file]);
   const target = await url(program);
+  const admin = await program.onStderr(/(localhost:\d+)\/ +status page/);
+  const refused = async () => (await get(`http://${admin}/api/status`)).text;
   t.match(await get(target), { text: /Hello from first/ });
 
   write(second.address);
@@ -35,8 +37,9 @@ t.test('SIGHUP loads a good file, and keeps the old settings when the file is ba
   write(first.address, 'timeots: {}\nlimits: { headers: many }\n');
   program.child.kill('SIGHUP');
   await program.onStderr(/not loaded/);
-  t.match(program.stderr, /lb\.yaml:4:1 {2}timeots: unknown key\. Did you mean timeouts\?/);
-  t.match(program.stderr, /lb\.yaml:5:20 {2}limits\.headers: /, 'every problem is told');
+  t.match(program.stderr, /lb\.yaml:5:1 {2}timeots: unknown key\. Did you mean timeouts\?/);
+  t.match(program.stderr, /lb\.yaml:6:20 {2}limits\.headers: /, 'every problem is told');
+  t.match(await refused(), /timeots: unknown key\..* \(lb check shows 1 other problem\)/);
   t.match(await get(target), { text: /Hello from second/ });
 
   write(first.address, 'tests:\n  - { request: GET http://a/x, expect: { path: /y } }\n');

@@ -182,6 +182,9 @@ const EVENTS = {
   certificate_failed: ['no certificate', 'bad'],
 };
 
+/** As the end of a maintenance is told to programs. */
+const ISO_TIME = /\b\d{4}-\d\d-\d\dT[\d:.]+Z/;
+
 /**
  * @param {{ what: string, server?: string, route?: string, reason: string, times?: number }} event
  * @returns {{ subject: string, text: string, reason: string, tone: string }}
@@ -189,7 +192,7 @@ const EVENTS = {
 export function eventWords({ what, server = '', route, reason, times = 1 }) {
   const [words, tone] = EVENTS[what] ?? [what.replaceAll('_', ' '), 'quiet'];
   const text = times > 1 ? `${words}, ${count(times)} times` : words;
-  const more = reason.replace(' -> ', ' → ');
+  const more = reason.replace(' -> ', ' → ').replace(ISO_TIME, (text) => time(Date.parse(text)));
   if (what === 'availability') {
     const to = reason.split(' -> ')[1] ?? reason;
     if (to === 'ready') return { subject: server, text: 'was enabled', reason: '', tone: 'good' };

@@ -75,9 +75,13 @@ const SPOKEN_ON: ReadonlySet<EventView['what']> = new Set([
   'shared_recovered',
 ]);
 
+/** As the end of a maintenance is told to programs. */
+const ISO_TIME = /\b\d{4}-\d\d-\d\dT[\d:.]+Z/;
+
 /** `12:04:31 apple is down: refused`, without a line feed. */
 export function eventText({ at, what, server, route, reason: given }: EventView, paint: Paint): string {
-  const reason = what === 'availability' ? (AVAILABILITY.get(given.split(' -> ')[1] ?? '') ?? given) : given;
+  const told = given.replace(ISO_TIME, (text) => clockTime(Date.parse(text)));
+  const reason = what === 'availability' ? (AVAILABILITY.get(told.split(' -> ')[1] ?? '') ?? told) : told;
   // A newer balancer may send events that this program does not know.
   const [words, tint] = WORDS[what] ?? [what, null];
   const concerned = route ?? server;

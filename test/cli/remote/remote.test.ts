@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import type { AdminDeps } from '../../../lib/admin/admin-target.js';
 import { parseArguments } from '../../../lib/cli/args.js';
+import { createPaint } from '../../../lib/cli/paint.js';
+import { eventText } from '../../../lib/cli/remote/event-text.js';
 import { remote } from '../../../lib/cli/remote/remote.js';
 import { Terminal } from '../../../lib/cli/terminal.js';
 import type { AdminSettings } from '../../../lib/config/settings.js';
@@ -307,6 +309,12 @@ t.test('of a new server it is said what its first check found, or that it is not
   );
   for (const words of ['servers', 'status'])
     t.match((await lb(words)).stdout, /localhost:6003 .*checking/, words);
+});
+
+t.test('a time in an event is that of the clock', async (t) => {
+  const reason = 'www.a.test until 2026-12-01T13:51:39.399Z';
+  const text = eventText({ id: 1, at: 0, what: 'host_maintenance', server: '', reason }, createPaint(false));
+  t.match(text, / maintenance: www\.a\.test until \d\d:\d\d:39$/);
 });
 
 t.test('a refusal of the balancer is printed in one line with a remedy', async (t) => {
