@@ -11,7 +11,7 @@ import type { Terminals } from './check.js';
 import { complain, writeReport } from './complaint.js';
 import { count, humanDuration } from './error-text.js';
 import type { Paint } from './paint.js';
-import { AdminError, findPlace } from './remote/admin-address.js';
+import { AdminError, findAdminAddress } from './remote/admin-address.js';
 import { AdminClient } from './remote/client.js';
 import { type Column, renderTable } from './remote/columns.js';
 import type { CertificateView } from './remote/view.js';
@@ -77,7 +77,7 @@ const same = (text: string): string => text;
 const PLAIN = { bold: same, cyan: same, green: same, dim: same, red: same } as unknown as Paint;
 
 async function ofBalancer(options: CertsOptions, { stdout }: Terminals): Promise<number> {
-  const client = new AdminClient(findPlace(options, process.env, existsSync));
+  const client = new AdminClient(findAdminAddress(options, process.env, existsSync));
   try {
     const isChosen = chosenBy(options);
     const certificates = (await client.certificates()).filter((one) => isChosen(fromView(one)));

@@ -46,12 +46,12 @@ function known(words: readonly string[], context: RemoteContext): Known {
     const answered = new AbortController();
     try {
       // Loaded late: reading settings needs a library, and most completions do not.
-      const [{ findPlace }, connection] = await Promise.all([
+      const [{ findAdminAddress }, connection] = await Promise.all([
         import('./remote/admin-address.js'),
         import('./remote/client.js'),
       ]);
       const place = { admin: option('--admin'), configFile: option('-c', '--config') };
-      client = new connection.AdminClient(findPlace(place, context.env, context.exists));
+      client = new connection.AdminClient(findAdminAddress(place, context.env, context.exists));
       return await Promise.race([names(client), context.pause(PATIENCE_MS, answered.signal).then(() => [])]);
     } catch {
       // Not running, or not found: there is nothing to offer, and no message to print during completion.

@@ -7,7 +7,7 @@ export interface DockerEvent {
   readonly action: string;
   /** The container. */
   readonly id: string;
-  /** Of `kill`: the number of the signal; null when it is not told. */
+  /** Of `kill`: the number of the signal; null when the event has none. */
   readonly signal: number | null;
   /** When it happened, in ms since the epoch by the engine's clock. */
   readonly at: number;

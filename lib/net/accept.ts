@@ -101,7 +101,7 @@ interface ServerHandle {
   readonly fd?: unknown;
 }
 
-/** The descriptor on which a server listens; null when it does not, or when this Node does not tell. */
+/** The descriptor on which a server listens; null when it does not listen, or when this Node does not report descriptors. */
 export function descriptorOf(server: net.Server): number | null {
   const { _handle: handle = null } = server as unknown as { _handle?: ServerHandle | null };
   return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : null;

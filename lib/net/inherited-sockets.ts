@@ -21,7 +21,7 @@ export interface InheritedSocket {
   readonly descriptor: number;
   /** For messages: FileDescriptorName= of a socket unit. */
   readonly name: string;
-  /** null: it is not a listening TCP or Unix socket, or the system does not tell. */
+  /** null: it is not a listening TCP or Unix socket, or the system does not say what it is. */
   readonly boundTo: BoundTo | null;
   /** The configured address, if the socket comes from an lb; null: from a service manager. */
   readonly wanted: string | null;

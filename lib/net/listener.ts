@@ -223,7 +223,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     throw new Error(`closed before it listened on ${this.wanted.text}`);
   }
 
-  /** The descriptor of its socket; null while it does not listen, or if this Node does not tell. */
+  /** The descriptor of its socket; null while it does not listen, or if this Node does not report descriptors. */
   get descriptor(): number | null {
     return descriptorOf(this.#server);
   }

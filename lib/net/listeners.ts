@@ -147,7 +147,7 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
     for (const [i, listener] of this.#open.entries()) listener.apply(this.#wanted[i] as Settings, httpsPort);
   }
 
-  /** What another process needs to go on with the sockets; null if this Node does not tell a descriptor. */
+  /** What another process needs to go on with the sockets; null if this Node does not report descriptors. */
   get sockets(): readonly ListeningSocket[] | null {
     const sockets: ListeningSocket[] = [];
     for (const { wanted, address, descriptor, ownsFile, isHeld } of this.#open) {

@@ -58,7 +58,7 @@ export class ProcessFigures {
     return process.memoryUsage();
   }
 
-  /** -1 where the system does not tell. */
+  /** -1 where the system does not report it. */
   get openFiles(): number {
     try {
       return readdirSync('/proc/self/fd').length;
@@ -67,7 +67,7 @@ export class ProcessFigures {
     }
   }
 
-  /** -1 where the system does not tell. */
+  /** -1 where the system does not report it. */
   get mostFiles(): number {
     return fileLimit();
   }

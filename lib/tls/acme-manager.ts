@@ -150,7 +150,7 @@ export class AcmeManager {
     this.#store.close();
   }
 
-  /** What the store has of these. */
+  /** Reads the certificates and failures that the store has for these names. */
   async #read(entries: readonly WantedCertificate[]): Promise<void> {
     if (entries.length === 0) return;
     try {

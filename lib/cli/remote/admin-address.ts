@@ -22,7 +22,7 @@ export interface AdminAddress {
  * (LB_ADMIN_TOKEN), else of the file. Throws an AdminError when a file that is needed can't be used, a
  * StartSettingsError when it can't be opened.
  */
-export function findPlace(
+export function findAdminAddress(
   { admin, configFile }: AdminAddressOptions,
   env: NodeJS.ProcessEnv,
   exists: (path: string) => boolean,

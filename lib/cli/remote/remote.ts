@@ -8,7 +8,7 @@ import { StartSettingsError } from '../start-settings.js';
 import type { SignalSource } from '../stop-signals.js';
 import type { Terminal } from '../terminal.js';
 import { wrapWords } from '../word-wrap.js';
-import { AdminError, findPlace } from './admin-address.js';
+import { AdminError, findAdminAddress } from './admin-address.js';
 import { AdminClient } from './client.js';
 import { Progress, untilEmpty } from './drain.js';
 import type { Action, RemoteOptions } from './options.js';
@@ -40,7 +40,7 @@ const MOST_NAMED = 10;
 export async function remote(options: RemoteOptions, context: RemoteContext): Promise<number> {
   let client: AdminClient | null = null;
   try {
-    client = new AdminClient(findPlace(options, context.env, context.exists));
+    client = new AdminClient(findAdminAddress(options, context.env, context.exists));
     await new Conversation(client, options.json, context).act(options.action);
     return 0;
   } catch (error) {

@@ -36,7 +36,7 @@ function summary(status: StatusView, paint: Paint): string {
     config.path === null
       ? 'settings of the command line'
       : `settings of ${escapeForScreen(config.path)}, read ${age(started_at + uptime_ms - config.loaded_at)} ago`;
-  // A balancer that was started before it was updated does not tell.
+  // A balancer of an earlier version does not report this.
   const name = instance ? ` as ${paint.bold(escapeForScreen(instance))}` : '';
   return (
     `${paint.bold(`lb ${version}`)} is ${tint(state)}${name}${ready ? '' : paint.yellow(', not ready')}, ` +

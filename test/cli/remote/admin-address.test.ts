@@ -1,15 +1,15 @@
 import t from 'tap';
-import { findPlace } from '../../../lib/cli/remote/admin-address.js';
+import { findAdminAddress } from '../../../lib/cli/remote/admin-address.js';
 
 const NOTHING = { admin: null, configFile: null };
 const absent = () => false;
 
 function text(admin: string): string {
-  return findPlace({ ...NOTHING, admin }, {}, absent).address.text;
+  return findAdminAddress({ ...NOTHING, admin }, {}, absent).address.text;
 }
 
 t.test('an address as --admin of the balancer takes it', async (t) => {
-  t.equal(findPlace(NOTHING, {}, absent).address.text, '127.0.0.1:9090');
+  t.equal(findAdminAddress(NOTHING, {}, absent).address.text, '127.0.0.1:9090');
   t.equal(text('9091'), '127.0.0.1:9091');
   t.equal(text('lb.internal:9090'), 'lb.internal:9090');
   t.equal(text('unix:/run/lb.sock'), 'unix:/run/lb.sock');
@@ -30,11 +30,22 @@ t.test('a token is sent only to the balancer that it belongs to', async (t) => {
     'bad.yaml': 'servers: 5\n',
   });
   const [file, bad] = [`${folder}/lb.yaml`, `${folder}/bad.yaml`];
-  t.match(findPlace({ admin: null, configFile: file }, {}, absent), { address: { port: 9191 }, token });
-  t.match(findPlace({ admin: '9292', configFile: file }, {}, absent), { address: { port: 9292 }, token });
-  t.equal(findPlace({ admin: null, configFile: file }, { LB_ADMIN_TOKEN: 'other' }, absent).token, 'other');
+  t.match(findAdminAddress({ admin: null, configFile: file }, {}, absent), {
+    address: { port: 9191 },
+    token,
+  });
+  t.match(findAdminAddress({ admin: '9292', configFile: file }, {}, absent), {
+    address: { port: 9292 },
+    token,
+  });
+  t.equal(
+    findAdminAddress({ admin: null, configFile: file }, { LB_ADMIN_TOKEN: 'other' }, absent).token,
+    'other',
+  );
   // The file that happens to lie here is not about the place that was named.
-  t.equal(findPlace({ admin: '9292', configFile: null }, {}, () => true).token, null);
-  t.throws(() => findPlace({ admin: null, configFile: bad }, {}, absent), { code: 'bad_config' });
-  t.match(findPlace({ admin: '9292', configFile: bad }, { LB_ADMIN_TOKEN: 'x' }, absent), { token: 'x' });
+  t.equal(findAdminAddress({ admin: '9292', configFile: null }, {}, () => true).token, null);
+  t.throws(() => findAdminAddress({ admin: null, configFile: bad }, {}, absent), { code: 'bad_config' });
+  t.match(findAdminAddress({ admin: '9292', configFile: bad }, { LB_ADMIN_TOKEN: 'x' }, absent), {
+    token: 'x',
+  });
 });
