@@ -78,7 +78,9 @@ function unixAddress(text: string): Address {
 function refuseUrl(text: string, defaultHost: string): void {
   const [prefix, scheme = ''] = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text) ?? [];
   if (prefix !== undefined) throw unexpected(text, adviseOnScheme(prefix, scheme, defaultHost));
-  if (text.includes('/')) throw unexpected(text, 'Write host:port without a path.');
+  const [authority = ''] = text.split('/', 1);
+  if (authority !== text)
+    throw unexpected(text, `Write ${authority === '' ? 'host:port' : authority} without a path.`);
 }
 
 /** Without TLS it would be another port, and mostly another server: dropping the scheme alone would be wrong. */

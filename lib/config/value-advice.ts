@@ -10,7 +10,9 @@ const LONGEST_LIST = 60;
 export function adviseText(value: unknown, expected: string): string {
   if (/\bduration\b/.test(expected)) return adviseDuration(value);
   if (/\ba size\b/.test(expected)) return adviseSize(value);
+  if (/^a share\b/.test(expected)) return adviseShare(value);
   if (typeof value !== 'string') return '';
+  if (/^an http:\/\/ or https:\/\/ URL\b/.test(expected)) return adviseUrl(value);
   if (/\b(?:true|false)\b/.test(expected)) return adviseSwitch(value);
   if (/^a (?:whole )?number\b|\bnumber of threads\b/.test(expected)) return adviseNumber(value);
   if (/^a list of [^,]* such as\b/.test(expected)) return adviseList(value);
@@ -21,6 +23,19 @@ export function adviseText(value: unknown, expected: string): string {
 export function adviseSwitch(text: string): string {
   if (/^(?:on|yes|y|enabled?)$/i.test(text)) return 'Write true.';
   return /^(?:off|no|n|none|disabled?)$/i.test(text) ? 'Write false.' : '';
+}
+
+/** A share of 1, or a percentage without its sign. */
+function adviseShare(value: unknown): string {
+  const amount = Number(value);
+  if (!/^\d{1,3}(?:\.\d{1,6})?$/.test(String(value)) || amount > 100) return '';
+  if (amount === 1) return 'Write 1% or 100%.';
+  return `Write ${amount < 1 ? Number((amount * 100).toFixed(4)) : amount}%.`;
+}
+
+/** `collector:4318`: a host without the scheme. */
+function adviseUrl(text: string): string {
+  return /^[\w.-]+(?::\d{1,5})?(?:\/[!-~]*)?$/.test(text) ? 'Put http:// or https:// before it.' : '';
 }
 
 /** `1e3`, `10k`, `1_000`, `"100"`: numbers are written in digits. */

@@ -51,7 +51,7 @@ t.test('what cannot be an address is refused with advice', async (t) => {
     ['http://localhost:80', 'Write host:port without a scheme: drop http://.'],
     ['https://localhost:443', 'Write host:port without a scheme: drop https://.'],
     ['WSS://localhost', 'Write https:// in place of WSS://.'],
-    ['localhost:80/path', 'Write host:port without a path.'],
+    ['localhost:80/path', 'Write localhost:80 without a path.'],
     ['localhost', 'Add the port: localhost:8080.'],
     ['localhost:', 'Add the port after the colon.'],
     ['localhost:http', 'A port is a number from 1 to 65535.'],
