@@ -336,9 +336,11 @@ t.test('time in the queue for a connection is not counted as time to open one', 
       await connection.write(OK);
     }
   });
-  const { connect, seen } = await startBalancer(t, {
-    servers: [{ address: slow.address, max_connections: 1 }],
-  });
+  const { connect, seen } = await startBalancer(
+    t,
+    { servers: [{ address: slow.address, max_connections: 1 }] },
+    oneThread('a connection to a server stays in its thread'),
+  );
   const [first, second] = await Promise.all([connect(), connect()]);
   first.send(GET);
   await pause(5);

@@ -11,6 +11,7 @@ import { GET } from '../support/http.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
 import { until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
+import { oneThread } from '../support/thread-switch.js';
 import { OVER_TLS } from '../support/tls-switch.js';
 
 const UPGRADE =
@@ -18,13 +19,17 @@ const UPGRADE =
 const SWITCHING = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n';
 
 /** An origin that switches protocols and then passes the raw connection to `talk`, and a client of a balancer. */
-async function tunnel(t: Test, talk: (connection: RawConnection) => unknown, manual = false) {
+async function tunnel(
+  t: Test,
+  talk: (connection: RawConnection) => unknown,
+  options: Parameters<typeof startBalancer>[2] = {},
+) {
   const server = await origin(t, async (connection) => {
     await connection.readHead();
     await connection.write(SWITCHING);
     await talk(connection);
   });
-  const started = await startBalancer(t, { servers: [server.address] }, { manual });
+  const started = await startBalancer(t, { servers: [server.address] }, options);
   const client = await started.connect();
   client.send(UPGRADE);
   return { ...started, server, client };
@@ -264,7 +269,7 @@ t.test('a silent tunnel is closed after timeouts.tunnel, not before', async (t) 
     async (connection) => {
       for (;;) await connection.write(await connection.read(1));
     },
-    true,
+    { manual: true },
   );
   await client.until('\r\n\r\n');
   for (let i = 0; i < 3; i++) {
@@ -302,6 +307,8 @@ t.test('a tunnel carries many bytes both ways at once, and a slow reader pauses 
   t.ok((await client.bytes(size)) === 's'.repeat(size));
   t.equal(await client.bytes(3), 'yes');
 });
+
+const WRITTEN_TO = { manual: true, ...oneThread('the test writes to a channel of its own thread') };
 
 /** Writes `rest` when the balancer ends its side of the first tunnel, to the server or to the client. */
 function leaveRest(t: Test, side: 'server' | 'client', rest: Buffer): void {
@@ -345,7 +352,7 @@ t.test(
           connection.resumeReading();
           got = (await connection.readToEnd()).length;
         },
-        true,
+        WRITTEN_TO,
       );
       await client.toEnd();
       client.end();
@@ -358,7 +365,7 @@ t.test(
     });
     t.test('when the client reads slowly', async (t) => {
       leaveRest(t, 'client', rest);
-      const { client, clock, seen } = await tunnel(t, (connection) => connection.end(), true);
+      const { client, clock, seen } = await tunnel(t, (connection) => connection.end(), WRITTEN_TO);
       await client.until('\r\n\r\n');
       client.socket.pause();
       client.end();

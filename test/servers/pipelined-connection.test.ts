@@ -279,7 +279,8 @@ t.test('a server that sent an unsolicited response gets no pipelined requests fo
     }
   });
   const settings = { servers: [server.address], pool: { pipelining: 8 } };
-  const { connect, balancer, clock } = await startBalancer(t, settings, { manual: true });
+  const options = { manual: true, ...IN_ONE_THREAD };
+  const { connect, balancer, clock } = await startBalancer(t, settings, options);
   const clients = await Promise.all(Array.from({ length: 3 }, connect));
   const [first] = clients as [RawClient];
   first.send(get(0));

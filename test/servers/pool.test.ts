@@ -65,6 +65,7 @@ t.test('an idle connection on which bytes arrive is closed, and no client gets t
   client.send(GET);
   t.equal((await client.response()).body, 'ok');
   t.equal(server.accepted, 2);
+  await balancer.collectFigures();
   t.match(balancer.status().servers, [{ totals: { requests: 2, connections: 2, unsolicited: 1 } }]);
 });
 
