@@ -3,6 +3,7 @@ import { type BodyFile, readBodyFile } from './body-file.js';
 import { type CommonSettings, type Context, texts } from './context.js';
 import { checkHeaderName, parseHeaderValue } from './fields.js';
 import type { GroupTerms } from './group-terms.js';
+import { isOpenRedirect } from './open-redirect.js';
 import { defaultsOf } from './schema.js';
 import type { RedirectSettings, RespondSettings } from './settings.js';
 import { parseTemplate, plainText, type Template, type TemplateContext } from './template.js';
@@ -14,6 +15,9 @@ export const ACTIONS = ['servers', 'redirect', 'respond'] as const;
 
 const REDIRECT = defaultsOf<{ readonly status: number }>('redirect');
 const RESPOND = defaultsOf<{ readonly status: number; readonly body: string }>('respond');
+
+/** RFC 9110, 15.3.5, 15.3.6 and 15.4.5. */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** The action that a scope sets itself; undefined when it inherits that of the scope around it. */
 export function ownAction(settings: CommonSettings): (typeof ACTIONS)[number] | undefined {
@@ -51,6 +55,12 @@ function compileRedirect(
   { report }: Context,
 ): RouteAction {
   const target = to === undefined ? [] : report.attempt([...path, 'to'], () => parseTarget(to, templates));
+  if (target && isOpenRedirect(target))
+    report.warning(
+      [...path, 'to'],
+      'a parameter of the URL chooses the host: anybody can make a link that leads elsewhere',
+      'Write how the host ends, as in https://{param.shop}.example.com.',
+    );
   return { kind: 'redirect', status, to: target ?? [] };
 }
 
@@ -74,7 +84,7 @@ function compileRespond(
 ): RouteAction {
   const { report } = context;
   const key = file === undefined ? 'body' : 'file';
-  if ((text || file) && (status === 204 || status === 304))
+  if ((text || file) && WITHOUT_BODY.has(status))
     report.problem([...path, key], `a response with status ${status} has no body`);
   if (text !== undefined && file !== undefined)
     report.problem([...path, 'file'], 'body and file cannot both be set', '', 'key');
