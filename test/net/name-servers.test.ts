@@ -16,7 +16,7 @@ async function start(t: Teardown) {
   t.teardown(() => {
     nameServers.cancel();
     wheel.close();
-    server.close();
+    void server.close();
   });
   const query = (name: string): Promise<string> =>
     new Promise((resolve) => {
