@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { AbstractConnector, Cluster, Redis, RedisOptions } from 'ioredis';
+import { settleStringMethods } from '../base/string-methods.js';
 import type { SharedConfig } from '../config/types.js';
 import { explainFailure, explainSilence, type FailurePlace } from './redis-failure.js';
 import { openStream, type RedisAddress, type RedisStream } from './redis-stream.js';
@@ -35,6 +36,8 @@ export async function openRedis(
   onError: (message: string) => void,
 ): Promise<RedisClient> {
   const library = await import('ioredis');
+  // It has a class that extends String.
+  settleStringMethods();
   const failures = new Failures(config, onError);
   const client =
     config.kind === 'cluster'
