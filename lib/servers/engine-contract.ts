@@ -162,8 +162,8 @@ export interface EngineServer {
   beginHalfOpen(on: boolean): void;
   /** Cuts all its connections, including those in use. */
   cut(): void;
-  /** Lets the server begin with a small share of its work. */
-  startSlowly(): void;
+  /** Lets the server begin with a small share of its work, as if it had done so at `since`, in ms of the clock. */
+  startSlowly(since?: number): void;
   /** The server leaves all groups for good: requests in flight finish. */
   retire(): void;
   watch(watcher: ServerWatcher): void;

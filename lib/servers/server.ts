@@ -392,9 +392,15 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     return false;
   }
 
-  /** The server joins others that have requests already: it begins with a small share. */
-  startSlowly(): void {
-    this.#slowStart.begin();
+  /** The server joins others that have requests already: it begins with a small share, or did so at `since`. */
+  startSlowly(since?: number): void {
+    this.#slowStart.begin(since);
+    if (since !== undefined) this.#notifyGroups();
+  }
+
+  /** When its slow start began, in ms of the clock; null: it has its whole share. */
+  get slowSince(): number | null {
+    return this.#slowStart.since;
   }
 
   onSlowStartStep(): void {

@@ -28,19 +28,33 @@ export class SlowStart implements DeadlineOwner {
     this.duration = duration;
   }
 
-  begin(): void {
-    if (this.duration === 0) return;
-    this.#beganAt = this.#wheel.now;
-    this.share = LEAST_SHARE;
+  /** When it began, in ms of the clock; null: the share is whole. */
+  get since(): number | null {
+    return this.share < 1 ? this.#beganAt : null;
+  }
+
+  /** Begins, or goes on with what began at `since`, in ms of the clock. */
+  begin(since = this.#wheel.now): void {
+    if (this.duration === 0 || since + this.duration <= this.#wheel.now) return;
+    this.#beganAt = since;
+    this.share = this.#shareNow;
     this.#deadline ??= new Deadline(this.#wheel, this);
     this.#deadline.arm(this.duration / STEPS);
   }
 
+  get #shareNow(): number {
+    const left = this.#left;
+    return left <= 0 ? 1 : Math.max(LEAST_SHARE, 1 - left / this.duration);
+  }
+
+  /** ms until the whole share. */
+  get #left(): number {
+    return this.#beganAt + this.duration - this.#wheel.now;
+  }
+
   onDeadline(): void {
-    const passed = this.#wheel.now - this.#beganAt;
-    const left = this.duration - passed;
-    this.share = left <= 0 ? 1 : Math.max(LEAST_SHARE, passed / this.duration);
-    this.#deadline?.arm(Math.min(left, this.duration / STEPS));
+    this.share = this.#shareNow;
+    this.#deadline?.arm(Math.min(this.#left, this.duration / STEPS));
     this.#starter.onSlowStartStep();
   }
 }

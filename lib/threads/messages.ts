@@ -32,6 +32,11 @@ export interface ServerHealthState {
   readonly up: boolean;
   readonly ejected: boolean;
   readonly halfOpen: boolean;
+  /**
+   * When its slow start began, in ms of the clock: for an engine that begins during the slow start, and has not seen the server
+   * come back. null for the others.
+   */
+  readonly slowSince: number | null;
 }
 
 /** A configuration on its way: its `GraphChunk`s wait in a port, so that the engine reads them in slices. */

@@ -47,7 +47,9 @@ export class ServerMirrors {
 
   /** Those that differ from new servers, for a thread that begins. */
   get health(): readonly ServerHealthState[] {
-    return [...this.#mirrors.values()].filter(({ isPlain }) => !isPlain).map(({ state }) => state);
+    return [...this.#mirrors.values()]
+      .filter(({ isPlain }) => !isPlain)
+      .map(({ state, server }) => ({ ...state, slowSince: server.slowSince }));
   }
 
   /** What the engine of a thread has told. */
@@ -96,7 +98,7 @@ class ServerMirror implements ServerJudge, ServerWatcher {
     this.#judge = judge;
     this.#tell = tell;
     this.#onStop = onStop;
-    this.state = { number, up: true, ejected: false, halfOpen: false };
+    this.state = { number, up: true, ejected: false, halfOpen: false, slowSince: null };
     server.watch(this);
     this.onServerChange();
   }
@@ -145,14 +147,14 @@ class ServerMirror implements ServerJudge, ServerWatcher {
   /** Is the server in the state of a new one? */
   get isPlain(): boolean {
     const { up, ejected, halfOpen } = this.state;
-    return up && !ejected && !halfOpen;
+    return up && !ejected && !halfOpen && this.server.slowSince === null;
   }
 
   onServerChange(): void {
     const { isUp: up, isEjected: ejected, isHalfOpen: halfOpen } = this.server;
     const before = this.state;
     if (up === before.up && ejected === before.ejected && halfOpen === before.halfOpen) return;
-    this.state = { number: this.#number, up, ejected, halfOpen };
+    this.state = { number: this.#number, up, ejected, halfOpen, slowSince: null };
     this.#tell({ what: 'health', ...this.state });
   }
 

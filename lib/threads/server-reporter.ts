@@ -203,8 +203,9 @@ export class KnownHealth {
   }
 }
 
-function apply(server: EngineServer, { up, ejected, halfOpen }: ServerHealthState): void {
+function apply(server: EngineServer, { up, ejected, halfOpen, slowSince }: ServerHealthState): void {
   server.beginHalfOpen(halfOpen);
   server.judge(up);
   server.eject(ejected);
+  if (slowSince !== null) server.startSlowly(slowSince);
 }

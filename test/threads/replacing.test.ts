@@ -38,6 +38,28 @@ t.test('a thread that throws is replaced: only its connections end', THREADS, as
   t.equal(balancer.serverStatus('b')?.weight, 7);
 });
 
+t.test('a thread that begins during the slow start of a server goes on with it', THREADS, async (t) => {
+  const [a, b] = await namedOrigins(t, 'a', 'b');
+  const servers = [a, b].map((one) => ({ name: one!.name, address: one!.address }));
+  const started = await startBalancer(t, { servers, slow_start: '1h' }, { workers: 2 });
+  const { balancer, seen } = started;
+  balancer.setAvailability('b', 'maintenance');
+  balancer.setAvailability('b', 'ready');
+  await balancer.settled();
+  for (const [index, victim] of runningWorkers().entries()) {
+    makeThrow(victim);
+    await until(() => threadsEnded(seen).length === index + 1 && runningWorkers().length === 2);
+    await until(() => !runningWorkers().includes(victim));
+    // The other one ends when this one serves.
+    await pause(1000);
+  }
+  const clients = await connectMany(started, 60);
+  const answers = await Promise.all(clients.map((client) => ask(client)));
+  t.same([...new Set(answers.map(({ status }) => status))], [200]);
+  const ofB = answers.filter(({ server }) => server === 'b').length;
+  t.ok(ofB < 20, `${ofB} of 60 requests with a tenth of the weight`);
+});
+
 t.test('a thread that runs out of memory is replaced', THREADS, async (t) => {
   const [a] = await namedOrigins(t, 'a');
   limitHeaps(80);
@@ -81,6 +103,14 @@ t.test('threads that end again and again are started less often', (t) => {
   t.equal(respawn.next(60_000), 0, 'after a while without one the next is an accident again');
   for (let deaths = 0; deaths < 20; deaths++) respawn.next(100_000 + deaths);
   t.equal(respawn.next(100_100), 30_000, 'the longest');
+  const other = new RespawnDelay();
+  const delays: number[] = [];
+  for (let now = 0; delays.length < 14; now += (delays.at(-1) as number) + 400) delays.push(other.next(now));
+  t.same(
+    delays,
+    [0, 0, 0, 0, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000, 30_000, 30_000],
+    'each start fails',
+  );
   t.end();
 });
 
